@@ -1,0 +1,1 @@
+"""The SQLite file: connections, transactions, migrations. Knows nothing of Flask."""

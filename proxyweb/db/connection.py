@@ -1,0 +1,125 @@
+"""Connections to the one SQLite file, with the settings that everything relies on.
+
+WAL, so that readers never wait for the writer; `synchronous=NORMAL`, which in WAL mode can lose the last commits on a
+power cut but never damages the file (the reader's checkpoint is lost with its rows, so they are read again).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proxyweb.errors import Busy, DatabaseError, QueryTimeout
+
+BUSY_SECONDS = 5.0
+CACHE_KIB = 16_000
+OPS_BETWEEN_CLOCK_LOOKS = 50_000  # about 1 ms of SQLite's virtual machine
+
+
+def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """Open the database file in autocommit mode; transactions are begun by `transaction`.
+
+    A file that is made here belongs to its user alone (0600). Raises DatabaseError when it can't be opened.
+    """
+    try:
+        if not readonly and not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        conn = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
+        conn.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect on a file that is still empty
+        if not readonly:
+            conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = NORMAL")
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        conn.execute("PRAGMA trusted_schema = OFF")
+        if readonly:
+            conn.execute("PRAGMA query_only = ON")
+    except OSError as error:
+        raise DatabaseError(f"The database {path} can't be opened: {error.strerror}.") from error
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    return conn
+
+
+def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | DatabaseError | QueryTimeout:
+    """The typed error for what SQLite said, in words that tell a person what to do."""
+    name = getattr(error, "sqlite_errorname", "")
+    where = f"The database {path}" if path else "The database"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Busy()
+    if name == "SQLITE_INTERRUPT":
+        return QueryTimeout()
+    if name == "SQLITE_FULL":
+        return DatabaseError(f"{where} can't grow: the disk is full. Free some space; reading goes on by itself.")
+    if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"):
+        return DatabaseError(f"{where} can't be opened for writing: check its owner and the rights of its folder.")
+    if name == "SQLITE_NOTADB":
+        return DatabaseError(f"{where} is not an SQLite database.")
+    if name.startswith("SQLITE_CORRUPT"):
+        return DatabaseError(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
+    if name.startswith("SQLITE_IOERR"):
+        return DatabaseError(f"{where} can't be read or written: the disk reports an error.")
+    return DatabaseError(f"{where} can't be used: {error}.")
+
+
+@contextmanager
+def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A write transaction: takes the one write lock at once, commits at the end, rolls back on any exception."""
+    _begin(conn)
+    try:
+        yield conn
+        conn.execute("COMMIT")
+    except BaseException as error:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+        ):
+            raise translated(error) from error
+        raise
+
+
+def _begin(conn: sqlite3.Connection) -> None:
+    """BEGIN IMMEDIATE, asking for the lock every 2 ms: SQLite's own waiting grows to 100 ms between looks, and would miss
+    the short gaps that a busy writer leaves."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    conn.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                conn.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                    raise translated(error) from error
+                time.sleep(0.002)
+    finally:
+        conn.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+@contextmanager
+def snapshot(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A read transaction: every SELECT in it sees the same committed state."""
+    conn.execute("BEGIN")
+    try:
+        yield conn
+    finally:
+        if conn.in_transaction:
+            conn.execute("COMMIT")
+
+
+@contextmanager
+def time_limit(conn: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """End whatever SQLite is doing after `seconds`, as a QueryTimeout."""
+    deadline = time.monotonic() + seconds
+    conn.set_progress_handler(lambda: time.monotonic() > deadline, OPS_BETWEEN_CLOCK_LOOKS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise translated(error) from error
+    finally:
+        conn.set_progress_handler(None, 0)

@@ -1,0 +1,73 @@
+"""Bring a database file to the schema that this code knows. Run at every start."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from proxyweb.db.connection import connect, translated
+from proxyweb.errors import DatabaseError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def known_versions() -> list[str]:
+    """The schema versions this code has, oldest first, by their file names (`0001_initial.py` is `0001`)."""
+    return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def current_version(conn: sqlite3.Connection) -> str | None:
+    """The version of a database file; None when it is empty. Raises DatabaseError when the file is not ours."""
+    try:
+        tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if "alembic_version" in tables:
+            row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+            return row[0] if row else None
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    if tables - {"sqlite_sequence"}:
+        raise DatabaseError("The database file was not made by proxyweb; name another one or move it away.")
+    return None
+
+
+def is_current(conn: sqlite3.Connection) -> bool:
+    """Whether the schema is the one this code knows. Raises DatabaseError when it is newer."""
+    version, known = current_version(conn), known_versions()
+    if version is not None and version not in known:
+        raise DatabaseError(
+            f"The database was written by a newer proxyweb (schema {version}, this one knows {known[-1]}); "
+            "upgrade proxyweb, or restore a backup made by this version."
+        )
+    return version == known[-1]
+
+
+def migrate(path: Path) -> None:
+    """Make the database, or bring it up to date, all in one transaction: a failure leaves the file as it was."""
+    conn = connect(path, busy_seconds=60)
+    try:
+        if not is_current(conn):
+            _upgrade(path, conn)
+    finally:
+        conn.close()
+
+
+def _upgrade(path: Path, conn: sqlite3.Connection) -> None:
+    """Alembic's upgrade inside one BEGIN IMMEDIATE; a process that waited for the lock finds the work done."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine("sqlite://", creator=lambda: conn, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error):
+            raise translated(error.orig, path) from error
+        raise

@@ -1,0 +1,87 @@
+"""Typed errors. Each carries its HTTP status; `api/envelope.py` and `cli.py` turn them into what a person reads."""
+
+from __future__ import annotations
+
+
+class ProxywebError(Exception):
+    """Something a person can act on. `detail` is one sentence that says what to do."""
+
+    status = 500
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class ConfigError(ProxywebError):
+    """A setting from the environment or the config file is not usable; the start is refused."""
+
+
+class DatabaseError(ProxywebError):
+    """The database file can't be used: missing rights, damaged, not ours, or written by a newer version."""
+
+    status = 503
+
+
+class Busy(ProxywebError):
+    """The database stayed locked past its time limit."""
+
+    status = 503
+    retry_after = 2
+
+    def __init__(self, detail: str = "The database is busy; try again in a moment.") -> None:
+        super().__init__(detail)
+
+
+class QueryTimeout(ProxywebError):
+    """A question ran into its time limit."""
+
+    status = 503
+    retry_after = 5
+
+    def __init__(self, detail: str = "This took too long; narrow the time range with since and until.") -> None:
+        super().__init__(detail)
+
+
+class Invalid(ProxywebError):
+    """Parameters or a body at fault. `errors` lists `(field, message)`."""
+
+    status = 400
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = errors
+
+
+class Unauthenticated(ProxywebError):
+    """No credentials, or ones that don't hold."""
+
+    status = 401
+
+
+class Forbidden(ProxywebError):
+    """The role may not do this."""
+
+    status = 403
+
+
+class NotFound(ProxywebError):
+    """What was asked for does not exist."""
+
+    status = 404
+
+
+class Conflict(ProxywebError):
+    """It is there already, or changed meanwhile."""
+
+    status = 409
+
+
+class TooManyAttempts(ProxywebError):
+    """Too many failed logins from one address; `retry_after` is in seconds."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many failed logins from this address; try again in {retry_after} seconds.")
+        self.retry_after = retry_after
