@@ -1,0 +1,84 @@
+"""Posting lists: for each full segment of ids and each value in it, where in the segment the value stands.
+
+What the API filters by (client, host, kind of result, user) is found through these. A B-tree index an each of four
+columns would take 12 to 17 bytes a row and be written all over at every commit; these take 2.5 and are only appended to.
+The rows behind the last full segment are few, and scanned.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections import defaultdict
+
+SEGMENT_BITS = 16
+SEGMENT_ROWS = 1 << SEGMENT_BITS
+VALUE_BITS = 32
+TABLES = {"client": "client_postings", "host": "host_postings", "kind": "kind_postings", "user": "user_postings"}
+_COLUMNS = """
+    SELECT l.id, l.client_id, s.host_id, l.kind_id, l.user_id FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id
+    WHERE l.id BETWEEN ? AND ? ORDER BY l.id
+"""
+
+
+
+class OpenSegment:
+    """The values of the segment that is being filled, by column; a list's index is the offset in the segment.
+
+    0 stands where there is no row. Grouped only when the segment is full: then the processor's cache holds it all,
+    which makes it three times as fast as appending to lists row by row.
+    """
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[int]] = {name: [] for name in TABLES}
+
+    def load(self, conn: sqlite3.Connection, next_id: int) -> None:
+        """Take up the open segment from its stored rows."""
+        self.columns = _columns(conn, next_id >> SEGMENT_BITS, next_id & SEGMENT_ROWS - 1)
+
+    def add(self, conn: sqlite3.Connection, last_id: int, columns: dict[str, list[int]]) -> None:
+        """Append rows, of which `last_id` is the last; full segments are stored."""
+        for name, values in columns.items():
+            self.columns[name].extend(values)
+        held = len(self.columns["client"])
+        while held >= SEGMENT_ROWS:
+            full = {name: values[:SEGMENT_ROWS] for name, values in self.columns.items()}
+            self.columns = {name: values[SEGMENT_ROWS:] for name, values in self.columns.items()}
+            _store(conn, last_id + 1 - held >> SEGMENT_BITS, full)
+            held -= SEGMENT_ROWS
+
+
+def rebuild_segment(conn: sqlite3.Connection, segment: int) -> None:
+    """Make a full segment's lists anew from its rows, after some were deleted."""
+    for table in TABLES.values():
+        conn.execute(
+            f"DELETE FROM {table} WHERE id BETWEEN ? AND ?",
+            (segment << VALUE_BITS, (segment + 1 << VALUE_BITS) - 1),
+        )
+    _store(conn, segment, _columns(conn, segment, SEGMENT_ROWS))
+
+
+def _columns(conn: sqlite3.Connection, segment: int, size: int) -> dict[str, list[int]]:
+    columns = {name: [0] * size for name in TABLES}
+    first = segment << SEGMENT_BITS
+    clients, hosts, kinds, users = columns.values()
+    for row_id, *values in conn.execute(_COLUMNS, (first, first + size - 1)):
+        offset = row_id - first
+        clients[offset], hosts[offset], kinds[offset], users[offset] = values
+    return columns
+
+
+def _store(conn: sqlite3.Connection, segment: int, columns: dict[str, list[int]]) -> None:
+    base = segment << VALUE_BITS
+    for name, table in TABLES.items():
+        column = columns[name]
+        if not any(column):
+            continue
+        lists: defaultdict[int, list[int]] = defaultdict(list)
+        for offset, value in enumerate(column):
+            lists[value].append(offset)
+        lists.pop(0, None)
+        conn.executemany(
+            f"INSERT INTO {table} VALUES (?, ?)",
+            [(base | value, bytearray(array("H", offsets))) for value, offsets in sorted(lists.items())],
+        )

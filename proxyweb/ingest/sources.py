@@ -1,0 +1,192 @@
+"""Files by their content, and how far each was read: the checkpoint that is committed with the rows.
+
+A source is known by the CRC-32 of every 512 bytes of its content, decompressed. So the same content is never read
+twice, under whatever name it comes back: rotated, copied, compressed, grown.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+BLOCK = 512
+BLOCKS_A_CHUNK = 128  # CRCs in a row of source_marks
+CHUNK = BLOCK * BLOCKS_A_CHUNK
+CRC = "I"
+
+
+class Overtaken(Exception):
+    """Another process has read this source further than this one knew."""
+
+
+class Hasher:
+    """CRCs of the blocks of a content as it is read, from `position` on."""
+
+    def __init__(self, position: int = 0, tail_crc: int = 0) -> None:
+        self.position = position
+        self.tail_crc = tail_crc
+
+    def update(self, data: bytes) -> list[int]:
+        """Take in the bytes that follow; gives the CRCs of the blocks they fill. `tail_crc` is of the rest."""
+        crc32, position, crc, at, crcs = zlib.crc32, self.position, self.tail_crc, 0, []
+        view = memoryview(data)
+        for end in range(BLOCK - position % BLOCK, len(data) + 1, BLOCK):
+            crcs.append(crc32(view[at:end], crc))
+            at, crc = end, 0
+        self.position, self.tail_crc = position + len(data), crc32(view[at:], crc)
+        return crcs
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """How far one source was read. `followed` marks what the follower reads, so that it looks for it after a restart.
+
+    `position` is what is stored; `taken`, `tail_crc` and the CRCs of the current chunk are ahead of it while a
+    transaction is under way.
+    """
+
+    path: str
+    id: int = 0
+    position: int = 0
+    device: int = 0
+    inode: int = 0
+    followed: bool = False
+    taken: int = 0
+    tail_crc: int = 0
+    crcs: array[int] = field(default_factory=lambda: array(CRC))
+    full_chunks: list[tuple[int, bytes]] = field(default_factory=list)
+    first_size: int = 0
+    first_crc: int = 0
+
+    def take(self, end: int, crcs: list[int], tail_crc: int) -> None:
+        """What a hasher found, up to the position `end`."""
+        if self.first_size < BLOCK:
+            self.first_size, self.first_crc = (BLOCK, crcs[0]) if crcs else (end, tail_crc)
+        at = self.taken // BLOCK
+        for crc in crcs:
+            self.crcs.append(crc)
+            at += 1
+            if at % BLOCKS_A_CHUNK == 0:
+                self.full_chunks.append((at // BLOCKS_A_CHUNK - 1, self.crcs.tobytes()))
+                del self.crcs[:]
+        self.taken, self.tail_crc = end, tail_crc
+
+    def expect(self, conn: sqlite3.Connection) -> None:
+        """Raises Overtaken unless the source is stored with the position where this process left it."""
+        row = conn.execute("SELECT position FROM sources WHERE id = ?", (self.id,)).fetchone()
+        if row is None or row[0] != self.position:
+            raise Overtaken
+
+    def save(self, conn: sqlite3.Connection, rows: int, rejected: int, now: int) -> None:
+        """Store the position behind everything that was taken, in the transaction that stores what it held."""
+        conn.execute(
+            "UPDATE sources SET path = ?, device = ?, inode = ?, position = ?, tail_crc = ?, first_size = ?, first_crc = ?,"
+            " rows = rows + ?, rejected = rejected + ?, followed = max(followed, ?), read_at = ? WHERE id = ?",
+            (self.path, self.device, self.inode, self.taken, self.tail_crc, self.first_size, self.first_crc,
+             rows, rejected, self.followed, now, self.id),
+        )  # fmt: skip
+        chunks = [*self.full_chunks, (self.taken // CHUNK, self.crcs.tobytes())]
+        conn.executemany(
+            "INSERT INTO source_marks VALUES (?, ?, ?) ON CONFLICT (source_id, chunk) DO UPDATE SET crcs = excluded.crcs",
+            ((self.id, chunk, crcs) for chunk, crcs in chunks if crcs),
+        )
+
+    def saved(self) -> None:
+        """What was saved has been committed."""
+        self.full_chunks.clear()
+        self.position = self.taken
+
+
+_COLUMNS = "id, path, position, device, inode, followed, first_size, first_crc, tail_crc"
+
+
+def followed_sources(conn: sqlite3.Connection) -> list[Checkpoint]:
+    """What the follower has read, latest first."""
+    rows = conn.execute(f"SELECT {_COLUMNS} FROM sources WHERE followed ORDER BY read_at DESC, id DESC").fetchall()
+    return [_checkpoint(conn, row) for row in rows]
+
+
+def _checkpoint(conn: sqlite3.Connection, row: Any) -> Checkpoint:
+    source, path, position, device, inode, followed, first_size, first_crc, tail_crc = row
+    chunk = conn.execute(
+        "SELECT crcs FROM source_marks WHERE source_id = ? AND chunk = ?", (source, position // CHUNK)
+    ).fetchone()
+    return Checkpoint(
+        path, source, position, device, inode, bool(followed), position, tail_crc, array(CRC, chunk[0] if chunk else b""),
+        first_size=first_size, first_crc=first_crc,
+    )  # fmt: skip
+
+
+def find(conn: sqlite3.Connection, open_content: Callable[[], BinaryIO]) -> tuple[Checkpoint, bool] | None:
+    """The source that has this content, and whether all of the content was read already; None when it is new.
+
+    `open_content` gives the content from its beginning, decompressed. The longest source that agrees wins.
+    """
+    found = None
+    for candidate in _candidates(conn, open_content):
+        with closing(open_content()) as content:
+            agreed = _agrees(conn, candidate, content)
+        if agreed is not None and (found is None or found[0].position < candidate.position):
+            found = candidate, agreed < candidate.position
+    return found
+
+
+def _candidates(conn: sqlite3.Connection, open_content: Callable[[], BinaryIO]) -> Iterator[Checkpoint]:
+    with closing(open_content()) as content:
+        head = _read_exactly(content, BLOCK)
+    sizes = [size for (size,) in conn.execute("SELECT DISTINCT first_size FROM sources WHERE first_size <= ?", (len(head),))]
+    for size in sizes:
+        for row in conn.execute(
+            f"SELECT {_COLUMNS} FROM sources WHERE first_size = ? AND first_crc = ? ORDER BY position DESC",
+            (size, zlib.crc32(head[:size])),
+        ).fetchall():
+            yield _checkpoint(conn, row)
+
+
+def _agrees(conn: sqlite3.Connection, source: Checkpoint, content: BinaryIO) -> int | None:
+    """How much of the content was compared, up to the source's position; None when it differs."""
+    marks = conn.execute("SELECT crcs FROM source_marks WHERE source_id = ? ORDER BY chunk", (source.id,))
+    seen = Hasher()
+    while seen.position < source.position:
+        data = _read_exactly(content, min(CHUNK, source.position - seen.position))
+        crcs = array(CRC, seen.update(data)).tobytes()
+        stored = marks.fetchone()
+        if not (stored[0] if stored else b"").startswith(crcs):
+            return None
+        if len(data) < CHUNK:
+            break
+    if seen.position == source.position and seen.tail_crc != source.tail_crc:
+        return None
+    return seen.position
+
+
+def _read_exactly(content: BinaryIO, size: int) -> bytes:
+    """`size` bytes, or what there is until the end or until damage in a compressed file."""
+    parts = []
+    while size > 0:
+        try:
+            data = content.read(size)
+        except (OSError, EOFError, zlib.error):
+            break
+        if not data:
+            break
+        parts.append(data)
+        size -= len(data)
+    return b"".join(parts)
+
+
+def begin(conn: sqlite3.Connection, checkpoint: Checkpoint, head: bytes, now: int) -> None:
+    """Record a new source at position 0, known by its first bytes, so that a second reader of it finds the first."""
+    head = head[:BLOCK]
+    cursor = conn.execute(
+        "INSERT INTO sources (path, device, inode, first_size, first_crc, position, tail_crc, rows, rejected, followed,"
+        " read_at) VALUES (?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+        (checkpoint.path, checkpoint.device, checkpoint.inode, len(head), zlib.crc32(head), checkpoint.followed, now),
+    )
+    assert cursor.lastrowid is not None
+    checkpoint.id = cursor.lastrowid

@@ -1,0 +1,140 @@
+"""Batches into the database: rows, posting lists, zones, rollups and the reader's checkpoint, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from proxyweb.db.connection import transaction
+from proxyweb.db.database import advance
+from proxyweb.ingest.batch import Batch
+from proxyweb.ingest.dimensions import Dimensions
+from proxyweb.ingest.postings import OpenSegment
+from proxyweb.ingest.rollups import HourlyGroups
+from proxyweb.ingest.sources import Checkpoint
+from proxyweb.ingest.zones import OpenZones
+
+REJECTED_KEPT = 1000
+_INSERT_NATIVE = """
+    INSERT INTO proxy_logs (id, time_ms, elapsed_ms, client_id, kind_id, site_id, bytes, peer_id, user_id, rest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_INSERT = """
+    INSERT INTO proxy_logs (id, time_ms, elapsed_ms, client_id, kind_id, site_id, bytes, peer_id, user_id, rest,
+                            agent_id, bytes_in, waf_id, referer)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class Store:
+    """The one way rows come in. Several processes may each have one: the write lock orders them."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self.conn = conn
+        self.dimensions = Dimensions(conn)
+        self.segment = OpenSegment()
+        self.zones = OpenZones()
+        self.hourly = HourlyGroups()
+        self.next_id = -1
+        self.deletions = -1
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything added inside is committed together, or not at all."""
+        try:
+            with transaction(self.conn):
+                self._take_up()
+                yield
+                self._flush()
+        except BaseException:
+            self.next_id = self.deletions = -1  # what was learnt inside is gone with the transaction
+            self.zones.bounds.clear()
+            self.hourly = HourlyGroups()
+            raise
+
+    def _take_up(self) -> None:
+        """Notice what other processes did since this one's last transaction."""
+        counters = dict(self.conn.execute("SELECT name, value FROM counters WHERE name IN ('next_id', 'deletions')"))
+        if counters["deletions"] != self.deletions or counters["next_id"] != self.next_id:
+            self.dimensions.reload()
+            self.segment.load(self.conn, counters["next_id"])
+        self.next_id, self.deletions = counters["next_id"], counters["deletions"]
+
+    def add(self, batch: Batch) -> None:
+        """The rows of a batch, in its order."""
+        dimensions = self.dimensions
+        if batch.restart:
+            dimensions.restart()
+        dimensions.learn(batch.fresh)
+        count = len(batch)
+        if not count:
+            return
+        ids = dimensions.ids
+        clients = list(map(ids["client"].__getitem__, batch.client))
+        kinds = list(map(ids["kind"].__getitem__, batch.kind))
+        sites = list(map(ids["site"].__getitem__, batch.site))
+        users = list(map(ids["user"].__getitem__, batch.user))
+        first, self.next_id = self.next_id, self.next_id + count
+        numbers = range(first, self.next_id)
+        native = (
+            numbers, batch.time_ms, batch.elapsed_ms, clients, kinds, sites, batch.bytes,
+            map(ids["peer"].__getitem__, batch.peer), users, batch.rest,
+        )  # fmt: skip
+        if batch.extended:
+            agents = map(ids["agent"].__getitem__, batch.agent)
+            wafs = map(ids["waf"].__getitem__, batch.waf)
+            self.conn.executemany(_INSERT, zip(*native, agents, batch.bytes_in, wafs, batch.referer, strict=True))
+        else:
+            self.conn.executemany(_INSERT_NATIVE, zip(*native, strict=True))
+        hosts = list(map(dimensions.host_of_site.__getitem__, sites))
+        to_address = map(dimensions.site_is_address.__getitem__, sites)
+        outcomes = list(map(int.__or__, map(dimensions.class_of_kind.__getitem__, kinds), to_address))
+        self.segment.add(self.conn, self.next_id - 1, {"client": clients, "host": hosts, "kind": kinds, "user": users})
+        self.zones.add(first, batch.time_ms, batch.bytes)
+        self.hourly.add(batch.time_ms, outcomes, batch.bytes, batch.bytes_in if batch.extended else None)
+
+    def _flush(self) -> None:
+        self.zones.flush(self.conn)
+        self.hourly.flush(self.conn)
+        self.conn.execute("UPDATE counters SET value = ? WHERE name = 'next_id'", (self.next_id,))
+
+    def reject(self, batch: Batch, path: str, now: int) -> None:
+        """Count a batch's rejected lines by reason, and keep the last thousand of all with their text."""
+        if not batch.rejected:
+            return
+        counts: dict[str, int] = {}
+        for _, reason, _ in batch.rejected:
+            counts[reason] = counts.get(reason, 0) + 1
+        self.conn.executemany(
+            "INSERT INTO rejected_counts VALUES (?, ?) ON CONFLICT (reason) DO UPDATE SET lines = lines + excluded.lines",
+            counts.items(),
+        )
+        self.conn.executemany(
+            "INSERT INTO rejected_lines (path, position, reason, line, rejected_at) VALUES (?, ?, ?, ?, ?)",
+            ((path, position, reason, line, now) for position, reason, line in batch.rejected[-REJECTED_KEPT:]),
+        )
+        self.conn.execute(
+            "DELETE FROM rejected_lines WHERE id <= (SELECT max(id) FROM rejected_lines) - ?", (REJECTED_KEPT,)
+        )
+
+    def commit_source(self, checkpoint: Checkpoint, batches: Iterable[Batch], now: int) -> tuple[int, int]:
+        """Store batches read from one source together with the position behind them; `now` in Unix seconds.
+
+        `batches` may be parsed while they are stored. Returns how many rows and rejected lines these were. Raises
+        sources.Overtaken, and stores nothing, when another process has read this source further meanwhile.
+        """
+        rows = rejected = 0
+        with self.transaction():
+            checkpoint.expect(self.conn)
+            for batch in batches:
+                checkpoint.take(batch.end, batch.crcs, batch.tail_crc)
+                self.add(batch)
+                self.reject(batch, checkpoint.path, now)
+                rows += len(batch)
+                rejected += len(batch.rejected)
+            checkpoint.save(self.conn, rows, rejected, now)
+            advance(self.conn, "logs")
+            self.conn.execute("UPDATE counters SET value = ? WHERE name = 'last_import'", (now,))
+        checkpoint.saved()
+        return rows, rejected
