@@ -26,11 +26,14 @@ def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SE
     A file that is made here belongs to its user alone (0600). Raises DatabaseError when it can't be opened.
     """
     try:
-        if not readonly and not path.exists():
+        if not path.exists():
+            if readonly:
+                raise DatabaseError(f"There is no database at {path}; 'proxyweb serve' makes it.")
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         conn = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
-        conn.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect on a file that is still empty
         if not readonly:
+            if path.stat().st_size == 0:  # it takes the write lock, and only an empty file heeds it
+                conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
             conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = NORMAL")
         conn.execute("PRAGMA foreign_keys = ON")
@@ -69,7 +72,7 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
 @contextmanager
 def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """A write transaction: takes the one write lock at once, commits at the end, rolls back on any exception."""
-    _begin(conn)
+    begin(conn)
     try:
         yield conn
         conn.execute("COMMIT")
@@ -83,9 +86,9 @@ def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
-def _begin(conn: sqlite3.Connection) -> None:
-    """BEGIN IMMEDIATE, asking for the lock every 2 ms: SQLite's own waiting grows to 100 ms between looks, and would miss
-    the short gaps that a busy writer leaves."""
+def begin(conn: sqlite3.Connection) -> None:
+    """BEGIN IMMEDIATE, asking for the lock every 2 ms: SQLite's own waiting grows to 100 ms between looks, and would
+    miss the short gaps that a busy writer leaves."""
     deadline = time.monotonic() + BUSY_SECONDS
     conn.execute("PRAGMA busy_timeout = 0")
     try:

@@ -35,6 +35,13 @@ class Database:
         with transaction(conn):
             yield conn
 
+    def close(self) -> None:
+        """Close this thread's connections; they are opened again when they are asked for."""
+        for name in ("reader", "writer"):
+            conn: sqlite3.Connection | None = self._local.__dict__.pop(name, None)
+            if conn is not None:
+                conn.close()
+
 
 def generation(conn: sqlite3.Connection, name: str) -> int:
     """How often something changed: `logs`, `settings`, `accounts` or `audit`. What is remembered in memory is kept

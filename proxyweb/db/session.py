@@ -10,14 +10,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from proxyweb.db.connection import connect, translated
+from proxyweb.db.connection import begin, connect, translated
 
 
 def engine_options(path: Path) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def begin_immediate(engine: Engine) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    begin(_driver(connection))
 
 
 def open_session(path: Path) -> Session:
@@ -56,8 +56,10 @@ def transaction(session: Session) -> Iterator[Session]:
 
 
 def driver(session: Session) -> sqlite3.Connection:
-    """The sqlite3 connection under a session, inside its transaction, for plain SQL. What was added is flushed first."""
+    """The sqlite3 connection under a session, in its transaction, for plain SQL. What was added is flushed first."""
     session.flush()
-    conn = session.connection().connection.driver_connection
-    assert isinstance(conn, sqlite3.Connection)
-    return conn
+    return _driver(session.connection())
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)

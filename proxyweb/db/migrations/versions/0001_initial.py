@@ -1,17 +1,17 @@
 """Accounts, settings, audit log, and the log's own tables.
 
-How the log is kept, at about 66 bytes a request (69 for a native line's own 129):
+How the log is kept, at about 66 bytes a request, everything in, where a native line has 130:
 
-- `proxy_logs` is the fact table. Its id is the order of arrival and is never given twice. Text that repeats is kept once
-  in a dimension table; id 0 there means "none", since SQLite stores a 0 in no bytes at all.
+- `proxy_logs` is the fact table. Its id is the order of arrival and is never given twice. Text that repeats is kept
+  once in a dimension table; id 0 there means "none", since SQLite stores a 0 in no bytes at all.
 - A destination is `sites.prefix || proxy_logs.rest`. The prefix runs up to and including the first `/`, `?` or `#`
-  after the authority (for CONNECT it is the whole `host:port`), so that sorting sites by prefix and rows by rest sorts
-  destinations exactly.
-- `log_zones` holds the bounds of every 1,024 consecutive ids, so that an order by time or size, or a range of time, touches
-  only the zones that can matter, whatever order rows arrived in.
-- The posting lists (`*_postings`) hold, for every full segment of 65,536 ids and each value in it, the ids' offsets as
-  16-bit integers: an inverted index at about 2.5 bytes an entry where a B-tree takes 12 to 17, and appended to, where a
-  B-tree is written all over. Their id is `segment << 32 | value's id`.
+  after the authority (for CONNECT it is the whole `host:port`), so that sorting sites by prefix and rows by rest
+  sorts destinations exactly.
+- `log_zones` holds the bounds of every 1,024 consecutive ids, so that an order by time or size, or a range of time,
+  touches only the zones that can matter, whatever order rows arrived in.
+- The posting lists (`*_postings`) hold, for every full segment of 65,536 ids and each value in it, the ids' offsets
+  as 16-bit integers: an inverted index at about 2.5 bytes an entry where a B-tree takes 12 to 17, and appended to,
+  where a B-tree is written all over. Their id is `segment << 32 | value's id`.
 - `sources` are the files read so far, known by their content: the CRC of each 512 bytes of it (`source_marks`).
 - Rollups are declared in `ingest/rollups.py`.
 """
@@ -83,7 +83,8 @@ CREATE TABLE result_kinds (
     reason TEXT NOT NULL,
     status TEXT NOT NULL,
     blocked INTEGER NOT NULL,
-    UNIQUE (method, result_code, status_code, hierarchy_code, content_type, origin_status, error_code, bump_mode, reason)
+    UNIQUE (method, result_code, status_code, hierarchy_code, content_type, origin_status, error_code, bump_mode,
+            reason)
 ) STRICT;
 CREATE TABLE peers (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE users_seen (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;

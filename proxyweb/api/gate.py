@@ -1,0 +1,95 @@
+"""The one gate before every view: who is asking, may they, and is there nothing in the request that nobody reads.
+
+It is a single hook on the application, so no view can be forgotten. Everything under /api needs credentials, unknown
+addresses and wrong methods too, but for the addresses in OPEN. What changes something is the admin's, unless the
+view says `every_role`; a read that is the admin's says `admin_only`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, request
+from flask_httpauth import HTTPBasicAuth, HTTPTokenAuth
+
+from proxyweb.accounts.identity import Identity
+from proxyweb.api import context
+from proxyweb.api.binding import refuse_undeclared
+from proxyweb.errors import Forbidden, Unauthenticated
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+OPEN = frozenset({"/api/health", "/api/auth/login", "/api/auth/refresh"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+ROLE = "_needs_role"
+
+basic = HTTPBasicAuth(realm="proxyweb")
+bearer = HTTPTokenAuth(scheme="Bearer", realm="proxyweb")
+
+
+def admin_only(view: View) -> View:
+    """For a view that reads, and that only admins may see."""
+    setattr(view, ROLE, "admin")
+    return view
+
+
+def every_role(view: View) -> View:
+    """For a view that changes something, and that every user may do (their own password, signing out)."""
+    setattr(view, ROLE, "viewer")
+    return view
+
+
+def needed_role(view: Callable[..., Any] | None, method: str) -> str:
+    """The role that `method` on `view` needs."""
+    default = "viewer" if method in READING else "admin"
+    return str(getattr(view, ROLE, default))
+
+
+def register(app: Flask) -> None:
+    app.before_request(check)
+
+
+def check() -> None:
+    """Raises Unauthenticated, TooManyAttempts, Forbidden, or Invalid for what the view does not take."""
+    if not is_api(request.path):
+        return
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.path not in OPEN:
+        g.flask_httpauth_user = identity = authenticated()
+        if view is not None and needed_role(view, request.method) == "admin" and identity.role != "admin":
+            raise Forbidden("Only an admin may do this.")
+    if view is not None:
+        refuse_undeclared(request, getattr(view, "_spec", {}))
+
+
+def is_api(path: str) -> bool:
+    return path.startswith("/api/") or path == "/api"
+
+
+def authenticated() -> Identity:
+    """Whoever the Authorization header proves. Raises Unauthenticated, TooManyAttempts."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    method = {"basic": basic, "bearer": bearer}.get(scheme)
+    if method is None:
+        raise Unauthenticated("Sign in with HTTP Basic, or with an access token from /api/auth/login.")
+    identity = method.authenticate(method.get_auth(), None)
+    if not isinstance(identity, Identity):
+        raise Unauthenticated(
+            "Name or password is wrong." if method is basic else "The access token does not hold; sign in again."
+        )
+    return identity
+
+
+@basic.verify_password  # type: ignore[untyped-decorator]
+def _with_password(username: str, password: str) -> Identity | None:
+    if not username:
+        return None
+    return context.core().sign_in.with_password(
+        username, password, context.client_address(), context.now(), context.generations()["accounts"]
+    )
+
+
+@bearer.verify_token  # type: ignore[untyped-decorator]
+def _with_token(token: str) -> Identity | None:
+    return context.core().sign_in.with_token(token, context.now(), context.generations()["accounts"])

@@ -1,0 +1,52 @@
+"""The `proxyweb` command. Each sub-command is imported when it is called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from proxyweb import __version__
+from proxyweb.errors import Invalid, ProxywebError
+
+COMMANDS = {
+    "serve": ("proxyweb.cli.serve", "serve", "Run the web server and the log's follower."),
+    "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),
+}
+
+
+class Commands(click.Group):
+    """The commands of the table above. What goes wrong is one sentence on stderr and exit code 1; usage is 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ProxywebError as error:
+            click.echo(f"proxyweb: {_sentence(error)}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__, prog_name="proxyweb")
+def main() -> None:
+    """Squid's access log in one SQLite file, and the API that answers from it."""
+
+
+def _sentence(error: ProxywebError) -> str:
+    return error.detail[:1].upper() + error.detail[1:] if isinstance(error, Invalid) else error.detail

@@ -1,0 +1,35 @@
+"""`proxyweb serve`: everything that has to run, from one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from proxyweb import __version__
+from proxyweb.config import load
+from proxyweb.listener import listen, url
+from proxyweb.program_log import configure_log
+from proxyweb.start import prepare
+from proxyweb.supervisor import Program, supervise
+from proxyweb.web_server import follower, web
+
+
+@click.command()
+def serve() -> None:
+    """Run the web server and, when there is an access log, its follower, until SIGTERM."""
+    config = load()
+    os.umask(0o077)
+    configure_log(config.log_level)
+    with listen(config.bind) as listener:
+        password = prepare(config)
+        click.echo(f"proxyweb {__version__} on {url(config.bind)}")
+        if password is not None:
+            click.echo(f"The first admin is {config.admin_username} with the password {password}")
+            click.echo("It is shown this once; 'proxyweb user password' sets another one.")
+        sys.stdout.flush()
+        programs: list[Program] = [web(config, listener)]
+        if config.access_logs:
+            programs.append(follower(config))
+        sys.exit(supervise(programs))

@@ -1,0 +1,75 @@
+"""The settings that admins change while the program runs, each with its type and range. Kept as text.
+
+They are changed by `setting_changes.py`; reading them needs nothing but a connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Value = bool | int
+TRUTHS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One setting. Its default says its type: a bool, or an int from `low` to `high`."""
+
+    name: str
+    default: Value
+    purpose: str
+    low: int = 0
+    high: int = 0
+
+    def parse(self, value: object) -> Value:
+        """The value for what JSON or the database holds: `true` and `"true"` are the same. Raises ValueError."""
+        if isinstance(self.default, bool):
+            found = TRUTHS.get(value) if isinstance(value, str) else value
+            if not isinstance(found, bool):
+                raise ValueError("must be true or false")
+            return found
+        number = int(value) if isinstance(value, str) and _is_digits(value) else value
+        if type(number) is not int or not self.low <= number <= self.high:
+            raise ValueError(f"must be a whole number from {self.low} to {self.high}")
+        return number
+
+
+SETTINGS = (
+    Declared("log_retention_days", 30, "How many days of the log clear-old keeps.", 1, 3650),
+    Declared("gdpr_mode", False, "Mask client addresses and user names in everything that leaves the server."),
+)
+BY_NAME = {declared.name: declared for declared in SETTINGS}
+
+
+def text(value: Value) -> str:
+    """A value as it is kept and shown."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read(conn: sqlite3.Connection) -> dict[str, Value]:
+    """Every setting by name: what is stored, else its default. A stored name that is no longer known is passed over."""
+    values: dict[str, Value] = {declared.name: declared.default for declared in SETTINGS}
+    for name, stored in conn.execute("SELECT name, value FROM settings").fetchall():
+        if name in BY_NAME:
+            values[name] = BY_NAME[name].parse(stored)
+    return values
+
+
+class Remembered:
+    """The settings of one database, read again only when their generation has moved on."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, dict[str, Value]] = (-1, {})
+
+    def at(self, conn: sqlite3.Connection, generation: int) -> Mapping[str, Value]:
+        known_at, values = self._last
+        if known_at != generation:
+            values = read(conn)
+            self._last = (generation, values)
+        return values
+
+
+def _is_digits(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 20

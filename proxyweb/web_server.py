@@ -1,0 +1,72 @@
+"""The programs that `proxyweb serve` runs: gunicorn with this application, and the log's follower."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from proxyweb.config import INSTANCE, Config
+from proxyweb.supervisor import Program
+
+TIMEOUT_SECONDS = 30
+GRACEFUL_SECONDS = 3
+KEEP_ALIVE_SECONDS = 15
+LONGEST_LINE = 8190
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where gunicorn keeps a worker's heartbeat: never on a slow disk)
+
+
+def web(config: Config, listener: socket.socket | None) -> Program:
+    """gunicorn with threaded workers, on the supervisor's socket. It writes nothing outside the instance folder."""
+    options = {
+        "--bind": config.bind if listener is None else f"fd://{listener.fileno()}",
+        "--worker-class": "proxyweb.web_worker.Worker",
+        "--workers": config.workers,
+        "--threads": config.threads,
+        "--timeout": TIMEOUT_SECONDS,
+        "--graceful-timeout": GRACEFUL_SECONDS,
+        "--keep-alive": KEEP_ALIVE_SECONDS,
+        "--limit-request-line": LONGEST_LINE,
+        "--limit-request-field_size": LONGEST_LINE,
+        "--limit-request-fields": 64,
+        "--umask": "0o007",
+        "--log-level": "debug" if config.log_level == "debug" else "warning",
+    }
+    if SHARED_MEMORY.is_dir():
+        options["--worker-tmp-dir"] = SHARED_MEMORY
+    return Program(
+        name="web server",
+        command=(
+            *_python("gunicorn"),
+            "proxyweb.app:create_app()",
+            "--no-control-socket",
+            *(str(word) for option in options.items() for word in option),
+        ),
+        environment=_environment(config),
+        folder=config.instance,
+        descriptors=() if listener is None else (listener.fileno(),),
+        fatal_at_start=True,
+    )
+
+
+def follower(config: Config) -> Program:
+    """`proxyweb follow`, which reads the access logs as they grow."""
+    return Program(
+        name="follower",
+        command=(*_python("proxyweb"), "follow"),
+        environment=_environment(config),
+        folder=config.instance,
+    )
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)
+
+
+def _environment(config: Config) -> dict[str, str]:
+    """This process's own, with the instance folder spelt out, and without the first admin's password."""
+    environment = {**os.environ, INSTANCE: str(config.instance)}
+    environment.pop("PROXYWEB_ADMIN_PASSWORD", None)
+    environment.pop("GUNICORN_CMD_ARGS", None)
+    return environment

@@ -1,0 +1,1 @@
+"""The tests mirror the package's tree; real parts (gunicorn, Squid, a browser) are in `e2e`."""

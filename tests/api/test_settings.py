@@ -1,0 +1,89 @@
+"""Settings over HTTP: typed, all or nothing, audited, and in force at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.clients import Client
+
+
+def stored(client: Client) -> dict[str, str]:
+    return {entry["setting_name"]: entry["setting_value"] for entry in client.get("/api/settings").json["data"]}
+
+
+def test_defaults(viewer: Client) -> None:
+    assert stored(viewer) == {"log_retention_days": "30", "gdpr_mode": "false"}
+
+
+@pytest.mark.parametrize("value", [True, "true"])
+def test_a_switch_is_taken_as_json_and_as_text(admin: Client, value: object) -> None:
+    answer = admin.put("/api/settings/gdpr_mode", json={"value": value})
+    assert answer.json == {"status": "success", "message": "gdpr_mode is set."}
+    assert stored(admin)["gdpr_mode"] == "true"
+
+
+@pytest.mark.parametrize("value", [90, "90"])
+def test_a_number_is_taken_as_json_and_as_text(admin: Client, value: object) -> None:
+    assert admin.put("/api/settings/log_retention_days", json={"value": value}).status_code == 200
+    assert stored(admin)["log_retention_days"] == "90"
+
+
+@pytest.mark.parametrize(
+    "value", [0, 3651, -1, "0", "1e2", "٣٠", 1.5, True, None, [30], {"a": 1}, "", "9" * 400, 10**30]
+)
+def test_a_number_out_of_range_or_none(admin: Client, value: Any) -> None:
+    answer = admin.put("/api/settings/log_retention_days", json={"value": value})
+    assert answer.status_code == 400
+    assert answer.json["errors"]
+    assert stored(admin)["log_retention_days"] == "30"
+
+
+@pytest.mark.parametrize("value", [1, "yes", None, "TRUE", 0])
+def test_a_switch_is_on_or_off(admin: Client, value: object) -> None:
+    assert admin.put("/api/settings/gdpr_mode", json={"value": value}).status_code == 400
+
+
+def test_several_at_once_are_all_or_nothing(admin: Client) -> None:
+    answer = admin.post("/api/settings", json={"gdpr_mode": True, "log_retention_days": 0, "nonsense": 1})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json["errors"]] == ["log_retention_days", "nonsense"]
+    assert stored(admin)["gdpr_mode"] == "false"
+    assert admin.post("/api/settings", json={"gdpr_mode": True, "log_retention_days": "7"}).status_code == 200
+    assert stored(admin) == {"log_retention_days": "7", "gdpr_mode": "true"}
+
+
+def test_unknown_names(admin: Client) -> None:
+    assert admin.put("/api/settings/nonsense", json={"value": 1}).status_code == 404
+    assert admin.put("/api/settings/gdpr_mode", json={"value": True, "role": "admin"}).status_code == 400
+    assert admin.put("/api/settings/gdpr_mode").status_code == 400
+
+
+def test_a_change_is_audited_with_both_values_and_no_change_is_not(admin: Client) -> None:
+    for _ in range(2):
+        admin.put("/api/settings/log_retention_days", json={"value": 90})
+    answer = admin.get("/api/audit-log").json
+    assert answer["total"] == 1
+    assert answer["data"] == [
+        {
+            "id": 1,
+            "username": "admin",
+            "action": "setting changed",
+            "target": "log_retention_days",
+            "details": "30 -> 90",
+            "timestamp": "2026-02-02 02:40:00",
+            "source_ip": "127.0.0.1",
+        }
+    ]
+
+
+def test_the_audit_log_is_paged_newest_first_and_masked(admin: Client) -> None:
+    for days in range(1, 6):
+        admin.put("/api/settings/log_retention_days", json={"value": days})
+    page = admin.get("/api/audit-log?limit=2&offset=1").json
+    assert (page["total"], page["limit"], page["offset"]) == (5, 2, 1)
+    assert [entry["details"] for entry in page["data"]] == ["3 -> 4", "2 -> 3"]
+    assert admin.get("/api/audit-log?limit=201").status_code == 400
+    admin.put("/api/settings/gdpr_mode", json={"value": True})
+    assert {entry["source_ip"] for entry in admin.get("/api/audit-log").json["data"]} == {"127.0.0.x"}

@@ -1,0 +1,204 @@
+"""`proxyweb serve` as it is run: real gunicorn, two workers, signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+
+from proxyweb.api.context import core_of
+from proxyweb.app import create_app
+from tests.clients import basic, signed_in
+from tests.conftest import configuration
+from tests.test_supervisor import running, wait_for
+
+PASSWORD = "a password for the tests"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        return int(chosen.getsockname()[1])
+
+
+class Server:
+    """A running `proxyweb serve` on a port of its own."""
+
+    def __init__(self, instance: Path, **variables: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        given = {"INSTANCE": str(instance), "ACCESS_LOG": "", "BIND": f"127.0.0.1:{self.port}", **variables}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "proxyweb", "serve"],
+            env={**os.environ, **{f"PROXYWEB_{name}": value for name, value in given.items()}},
+            cwd=instance.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            umask=0,
+        )
+
+    def healthy(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/api/health", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            assert self.process.poll() is None, self.process.communicate()[0]
+            return False
+
+    def stop(self) -> str:
+        """End it and give back what it said."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.communicate(timeout=10)[0]
+
+    def descendants(self) -> list[int]:
+        """The processes below the supervisor."""
+        found: list[int] = []
+        look = [self.process.pid]
+        while look:
+            below = Path(f"/proc/{look[0]}/task/{look.pop(0)}/children").read_text().split()
+            found += map(int, below)
+            look += map(int, below)
+        return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that most tests share; the last of them crash it and lock this address out."""
+    server = Server(tmp_path_factory.mktemp("shared") / "instance", ADMIN_PASSWORD=PASSWORD)
+    wait_for(server.healthy, 20)
+    wait_for(lambda: len(server.descendants()) == 3)
+    yield server
+    server.stop()
+
+
+def test_first_start_and_end(tmp_path: Path) -> None:
+    instance = tmp_path / "instance"
+    server = Server(instance)
+    wait_for(server.healthy, 20)
+    wait_for(lambda: len(server.descendants()) == 3)
+    started = server.descendants()
+    assert instance.stat().st_mode & 0o777 == 0o750
+    assert {
+        path.name: oct(path.stat().st_mode & 0o777) for path in instance.iterdir() if path.stat().st_mode & 0o077
+    } == {}
+    assert requests.get(f"{server.url}/api/status", timeout=5).status_code == 401
+
+    begun = time.monotonic()
+    said = server.stop()
+    assert time.monotonic() - begun < 5
+    assert server.process.returncode == 0
+    assert not any(running(pid) for pid in started)
+    (password,) = re.findall(r"^The first admin is admin with the password (\S+)$", said, re.MULTILINE)
+    assert server.url in said
+    app = create_app(configuration(instance))
+    assert signed_in(app, basic("admin", password)).get("/api/settings").status_code == 200
+    core_of(app).database.close()
+
+
+def test_a_token_is_revoked_in_every_worker(server: Server) -> None:
+    credentials = {"username": "admin", "password": PASSWORD}
+    pair = requests.post(f"{server.url}/api/auth/login", json=credentials, timeout=5).json()
+    bearer = {"Authorization": f"Bearer {pair['access_token']}"}
+
+    def statuses() -> set[int]:
+        """Each on a connection of its own, so that both workers answer."""
+        return {requests.get(f"{server.url}/api/status", headers=bearer, timeout=5).status_code for _ in range(12)}
+
+    assert statuses() == {200}
+    answer = requests.get(f"{server.url}/api/status", headers=bearer, timeout=5)
+    assert answer.headers["Server"] == "gunicorn"
+    assert requests.post(f"{server.url}/api/logout", headers=bearer, timeout=5).status_code == 200
+    assert statuses() == {401}
+
+
+def test_large_and_odd_requests_are_turned_away_quickly(server: Server) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1_000_000
+
+    begun = time.monotonic()
+    for body in (b" " * 70_000, chunks()):
+        try:
+            answer = requests.post(
+                f"{server.url}/api/auth/login", data=body, headers={"Content-Type": "application/json"}, timeout=5
+            )
+            assert answer.status_code == 413
+        except requests.ConnectionError:
+            pass  # it hung up while the body was still being sent
+    long = requests.get(f"{server.url}/api/status?x={'y' * 9000}", auth=("admin", PASSWORD), timeout=5)
+    assert 400 <= long.status_code < 500
+    header = requests.get(f"{server.url}/api/status", headers={"X": "y" * 20_000}, timeout=5)
+    assert 400 <= header.status_code < 500
+    assert time.monotonic() - begun < 3
+    assert server.healthy()
+
+
+def test_half_open_connections_do_not_keep_others_waiting(server: Server) -> None:
+    login = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    beginnings = [b"", b"GET /api/health HTTP/1.1\r\nHost: x\r\nX: ", login + b"Content-Length: 60000\r\n\r\n{"]
+    with ExitStack() as held:
+        for number in range(200):
+            connection = held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            connection.sendall(beginnings[number % 3])
+        begun = time.monotonic()
+        assert server.healthy()
+        assert requests.post(f"{server.url}/api/auth/login", json={}, timeout=5).status_code == 400
+        assert time.monotonic() - begun < 1
+
+
+def test_a_port_that_is_taken_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    second = Server(tmp_path / "other", BIND=f"127.0.0.1:{server.port}")
+    said, _ = second.process.communicate(timeout=10)
+    assert second.process.returncode == 1
+    assert said == (
+        f"proxyweb: Can't listen on 127.0.0.1:{server.port}: address already in use; "
+        "PROXYWEB_BIND names another address.\n"
+    )
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_unix_socket_stands_for_a_local_proxy(tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    server = Server(tmp_path / "instance", BIND=f"unix:{path}", ADMIN_PASSWORD=PASSWORD)
+    try:
+        wait_for(path.exists, 20)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(path))
+            client.sendall(b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    finally:
+        server.stop()
+    assert server.process.returncode == 0
+
+
+def test_what_can_not_be_used_is_one_sentence(tmp_path: Path) -> None:
+    server = Server(tmp_path / "instance", THREADS="none")
+    said, _ = server.process.communicate(timeout=10)
+    assert (server.process.returncode, said) == (1, "proxyweb: PROXYWEB_THREADS must be a whole number from 1 to 64.\n")
+
+
+def test_reload_and_crash_do_not_interrupt(server: Server) -> None:
+    gunicorn, *workers = server.descendants()
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(server.descendants()) == 3 and not set(workers) & set(server.descendants()))
+    assert server.healthy()
+    os.kill(gunicorn, signal.SIGKILL)
+    wait_for(lambda: gunicorn not in server.descendants())
+    wait_for(server.healthy, 20)
+
+
+def test_lockout_is_shared_by_the_workers(server: Server) -> None:
+    wrong = [requests.get(f"{server.url}/api/status", auth=("admin", "wrong"), timeout=5).status_code for _ in range(8)]
+    assert wrong == [401] * 5 + [429] * 3
+    assert requests.get(f"{server.url}/api/status", auth=("admin", PASSWORD), timeout=5).status_code == 429
