@@ -106,7 +106,11 @@ def _first_column(conn: sqlite3.Connection, sql: str, *arguments: int) -> set[in
 
 def give_back(conn: sqlite3.Connection) -> None:
     """Shrink the file by its free pages, a few at a time."""
-    while conn.execute("PRAGMA freelist_count").fetchone()[0]:
-        with transaction(conn):
-            conn.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    free = conn.execute("PRAGMA freelist_count").fetchone()[0]
+    while free:
+        # As a script: `execute` takes only the first step of this pragma, which is one page.
+        conn.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
         time.sleep(PAUSE_SECONDS)
+        before, free = free, conn.execute("PRAGMA freelist_count").fetchone()[0]
+        if free >= before:  # someone else frees pages at the same time, or takes none back now
+            break

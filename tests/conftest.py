@@ -38,6 +38,9 @@ def configuration(instance: Path, **variables: str) -> Config:
     return load({"PROXYWEB_INSTANCE": str(instance), **{f"PROXYWEB_{name}": value for name, value in given.items()}})
 
 
+pytest_plugins = ["tests.large_log"]
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An instance folder with its database migrated, an admin and a viewer; copied for every test."""

@@ -58,7 +58,7 @@ def serving(instance: Path, *, log: Path | None = None, credentials: str | None 
         **instance_environment(instance),
         "PROXYWEB_BIND": server.url.removeprefix("http://"),
         "PROXYWEB_ACCESS_LOG": str(log or ""),
-        "PROXYWEB_ADMIN_USER": name,
+        "PROXYWEB_ADMIN_USERNAME": name,
         "PROXYWEB_ADMIN_PASSWORD": password,
     }
     said = instance / "serve.log"

@@ -15,7 +15,7 @@ from proxyweb.queries import log_pages
 from proxyweb.queries.log_counts import total
 from proxyweb.queries.log_pages import PageRequest, page
 from proxyweb.queries.selection import Filters, select
-from tests.queries.conftest import ROWS, START
+from tests.large_log import ROWS, START
 from tests.queries.oracle import SORTS, Oracle
 
 HOUR_MS = 3_600_000
