@@ -32,6 +32,7 @@ BLUEPRINTS = (
     "proxyweb.api.status",
     "proxyweb.api.logs",
     "proxyweb.api.log_export",
+    "proxyweb.api.security",
     "proxyweb.api.document",
 )
 

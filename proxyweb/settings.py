@@ -39,6 +39,14 @@ class Declared:
 SETTINGS = (
     Declared("log_retention_days", 30, "How many days of the log clear-old keeps.", 1, 3650),
     Declared("gdpr_mode", False, "Mask client addresses and user names in everything that leaves the server."),
+    Declared("enable_waf", False, "Inspect requests for attacks and data leaks."),
+    Declared("ssl_bump_enabled", False, "Filter HTTPS: decrypt tunnels, so that the requests in them can be inspected."),
+    Declared("enable_domain_blacklist", False, "Block requests to the domains of the domain blacklist."),
+    Declared("enable_ip_blacklist", False, "Block requests to the addresses of the IP blacklist."),
+    Declared("block_direct_ip", False, "Block requests to literal addresses, which domain rules can't judge."),
+    Declared("enable_content_filtering", False, "Block risky file types."),
+    Declared("enable_rate_limiting", False, "Limit how many requests a client may make in a time."),
+    Declared("enable_time_restrictions", False, "Limit the proxy to working hours."),
 )
 BY_NAME = {declared.name: declared for declared in SETTINGS}
 

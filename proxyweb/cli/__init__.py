@@ -13,6 +13,10 @@ from proxyweb.errors import Invalid, ProxywebError
 
 COMMANDS = {
     "serve": ("proxyweb.cli.serve", "serve", "Run the web server and the log's follower."),
+    "follow": ("proxyweb.cli.logs", "follow", "Read the access logs as they grow; serve runs this."),
+    "import": ("proxyweb.cli.logs", "import_files", "Read whole access logs, plain or compressed."),
+    "clear-old": ("proxyweb.cli.logs", "clear_old_logs", "Delete entries older than log_retention_days."),
+    "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
     "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),
 }
 

@@ -24,6 +24,7 @@ Verdict = tuple[Any, ...]
 Site = tuple[str, str, bool]
 
 MAX_VOCABULARY = 400_000  # texts kept in memory; past that everything is numbered anew
+REJECTED_TEXT = 2048  # characters kept of a line that was rejected
 _UNUSUAL_BLANKS = (b"\t", b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f", b"\0")
 
 
@@ -63,7 +64,7 @@ OWN_COLUMNS = ("agent", "bytes_in", "waf", "referer")
 
 @dataclass(slots=True)
 class Batch:
-    """Rows as columns, in file order. `client` … `waf` are numbers of the vocabularies, whose new values come with them.
+    """Rows as columns, in file order. `client` … `waf` are numbers of the vocabularies; new values come with them.
 
     The columns behind `rest` are empty unless the batch is `extended`. `restart` says that numbering began anew.
     `rejected` lists `(position, reason, line)`. `end` is the position in the source behind this batch, and `crcs` and
@@ -74,7 +75,7 @@ class Batch:
     end: int
     restart: bool = False
     extended: bool = False
-    fresh: dict[str, list[Hashable]] = field(default_factory=dict)
+    fresh: dict[str, list[Any]] = field(default_factory=dict)
     time_ms: list[int] = field(default_factory=list)
     elapsed_ms: list[int] = field(default_factory=list)
     client: list[int] = field(default_factory=list)
@@ -137,10 +138,14 @@ class Encoder:
         self.agents: Vocabulary[str, str] = Vocabulary(squid.unescaped, "")
         self.wafs: Vocabulary[tuple[str, str, str], Verdict] = Vocabulary(_verdict, tuple(NO_VERDICT))
         self.hierarchy_codes = _HierarchyCodes()
+        vocabularies = (
+            self.clients, self.kinds, self.sites, self.peers, self.users, self.escaped_users, self.agents, self.wafs,
+        )  # fmt: skip
+        self._held = (*vocabularies, *(vocabulary.numbers for vocabulary in vocabularies))
 
     def encode(self, block: bytes, start: int) -> Batch:
         """The rows of a block of whole lines that begins at `start` in its source. Never raises for what lines hold."""
-        if len(self.sites) + len(self.agents) + len(self.clients) > MAX_VOCABULARY:
+        if sum(map(len, self._held)) > 2 * MAX_VOCABULARY:  # most texts are held as a token and as a value
             self._begin()
         batch = Batch(start, start + len(block), self.restart)
         self.restart = False
@@ -199,7 +204,7 @@ class Encoder:
         try:
             record = squid.parse_line(line)
         except squid.Rejected as rejection:
-            batch.rejected.append((position, str(rejection), squid.decode(line[:2048]).replace("\0", "\ufffd")))
+            batch.rejected.append((position, str(rejection), squid.decode(line)[:REJECTED_TEXT]))
         else:
             batch.extend(*self._columns(record))
 
@@ -219,44 +224,41 @@ class Encoder:
         stamps, elapsed, clients, results, sizes, methods, urls, users, hierarchies, types = zip(*rows, strict=True)
         hierarchy_codes = map(self.hierarchy_codes.__getitem__, hierarchies)
         kinds = zip(methods, results, hierarchy_codes, types, strict=True)
-        return self._common(stamps, elapsed, clients, kinds, methods, urls, sizes, hierarchies, map(self.users.__getitem__, users))
+        return self._common(
+            stamps, elapsed, clients, kinds, methods, urls, sizes, hierarchies, map(self.users.__getitem__, users)
+        )
 
     def _proxyweb(self, rows: list[Fields]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
         (stamps, elapsed, clients, results, sizes, methods, urls, users, hierarchies, types, marks, received, origins,
          agents, referers, errors, bumps, categories, scores, rules) = zip(*rows, strict=True)  # fmt: skip
         if set(marks) != {squid.MARK} or not all(map(squid.is_score, set(scores))):
             raise Odd
+        bytes_in = _whole_numbers(received, squid.MAX_BYTES)
         hierarchy_codes = map(self.hierarchy_codes.__getitem__, hierarchies)
         waf = list(map(self.wafs.__getitem__, zip(categories, scores, rules, strict=True)))
         kinds = zip(methods, results, hierarchy_codes, types, origins, errors, bumps, map(bool, waf), strict=True)
+        user = map(self.escaped_users.__getitem__, users)
         return (
-            self._common(
-                stamps, elapsed, clients, kinds, methods, urls, sizes, hierarchies, map(self.escaped_users.__getitem__, users)
-            ),
+            self._common(stamps, elapsed, clients, kinds, methods, urls, sizes, hierarchies, user),
             (
                 list(map(self.agents.__getitem__, agents)),
-                _whole_numbers(received, squid.MAX_BYTES),
+                bytes_in,
                 waf,
                 ["" if referer == "-" else squid.unescaped(referer) for referer in referers],
             ),
         )  # fmt: skip
 
     def _common(
-        self, stamps: Strings, elapsed: Strings, clients: Strings, kinds: Iterable[Any], methods: Strings, urls: Strings,
-        sizes: Strings, hierarchies: Strings, users: Iterable[int],
+        self, stamps: Strings, elapsed: Strings, clients: Strings, kinds: Iterable[Any], methods: Strings,
+        urls: Strings, sizes: Strings, hierarchies: Strings, users: Iterable[int],
     ) -> tuple[Column, ...]:  # fmt: skip
+        # What rejects a line stands before what numbers its texts, so that those of rejected lines are not stored.
+        time_ms, elapsed_ms = _times(stamps), _whole_numbers(elapsed, squid.MAX_ELAPSED_MS)
+        numbers, kind = _whole_numbers(sizes, squid.MAX_BYTES), list(map(self.kinds.__getitem__, kinds))
+        client = list(map(self.clients.__getitem__, clients))
         site, rest = self._destinations(methods, urls)
-        return (
-            _times(stamps),
-            _whole_numbers(elapsed, squid.MAX_ELAPSED_MS),
-            list(map(self.clients.__getitem__, clients)),
-            list(map(self.kinds.__getitem__, kinds)),
-            site,
-            _whole_numbers(sizes, squid.MAX_BYTES),
-            list(map(self.peers.__getitem__, hierarchies)),
-            list(users),
-            rest,
-        )
+        peer = list(map(self.peers.__getitem__, hierarchies))
+        return time_ms, elapsed_ms, client, kind, site, numbers, peer, list(users), rest
 
     def _destinations(self, methods: tuple[str, ...], urls: tuple[str, ...]) -> tuple[list[int], list[str]]:
         sites, site, rest = self.sites, [], []
@@ -275,6 +277,8 @@ class _HierarchyCodes(dict[str, str]):
     def __missing__(self, token: str) -> str:
         if len(self) > MAX_VOCABULARY:
             self.clear()
+        if not squid.is_hierarchy(token):
+            raise Odd
         code = self[token] = token.partition("/")[0]
         return code
 
@@ -284,7 +288,12 @@ def _times(stamps: tuple[str, ...]) -> list[int]:
     joined = "".join(stamps)
     digits = joined.replace(".", "")
     count = len(stamps)
-    if set(map(len, stamps)) != {14} or joined[10::14] != "." * count or len(digits) != 13 * count or not digits.isdigit():
+    if (
+        set(map(len, stamps)) != {14}
+        or joined[10::14] != "." * count
+        or len(digits) != 13 * count
+        or not digits.isdigit()
+    ):
         raise Odd
     times = list(map(int, "\n".join(stamps).replace(".", "").split("\n")))
     if min(times) < squid.MIN_MS or max(times) >= squid.MAX_MS:
@@ -308,9 +317,9 @@ def _client(token: str) -> str:
 
 
 def _kind(tokens: tuple[Any, ...]) -> Kind:
-    """Of `(method, code/status, hierarchy code, type)`, and for our own format `origin, error, bump, waf` behind them."""
+    """Of `(method, code/status, hierarchy code, type)`, and for our own format `origin, error, bump, waf` behind."""
     method, result, hierarchy, content_type, *own = tokens
-    if not squid.is_result(result):
+    if not squid.is_result(result) or content_type.endswith("]"):  # perhaps the end of `log_mime_hdrs`' blocks
         raise Odd
     code, _, status = result.partition("/")
     content_type = squid.unescaped(content_type) if own else _given(content_type)
@@ -329,14 +338,14 @@ def _site(prefix: str) -> Site:
 
 
 def _peer(token: str) -> str:
-    if not squid.is_hierarchy(token):
-        raise Odd
     return _given(token.partition("/")[2])
 
 
-def _given(token: str) -> str:
-    return "" if token == "-" else token
+def _given(field: str) -> str:
+    return "" if field == "-" else field
 
 
 def _verdict(tokens: tuple[str, str, str]) -> Verdict:
+    if tokens[2].endswith("]"):
+        raise Odd
     return tuple(squid.waf_verdict(*tokens))

@@ -28,22 +28,28 @@ class BatchSource(Protocol):
     ended: bool
     on_disk: int
     damage: str
-    unfinished: int
+
+    @property
+    def unfinished(self) -> int: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
 
 
 class Batches:
-    """Reads `content` from `position` on, where it stands. A last line without an end counts only if `finished`."""
+    """Reads `content` from `position` on, where it stands. A last line without an end counts only if `finished`.
+
+    `within_line` says that the beginning of the line at `position` counted as one: its rest is passed over.
+    """
 
     def __init__(
-        self, content: BinaryIO, raw: BinaryIO, position: int, tail_crc: int, encoder: Encoder, finished: bool
-    ) -> None:
+        self, content: BinaryIO, raw: BinaryIO, position: int, tail_crc: int, encoder: Encoder, finished: bool,
+        within_line: bool = False,
+    ) -> None:  # fmt: skip
         self.content = content
         self.raw = raw
         self.encoder = encoder
         self.finished = finished
-        self.lines = LineReader(position)
+        self.lines = LineReader(position, within_line)
         self.hasher = Hasher(position, tail_crc)
         self.ended = False
         self.on_disk = 0
@@ -146,9 +152,11 @@ class _Received:
         if self.ended:
             raise StopIteration
         try:
-            message: tuple[int, Any] = marshal.loads(self.receiver.recv_bytes())  # noqa: S302 (our own child's)
-        except EOFError:
-            raise ProxywebError("The parsing process ended unexpectedly; what was stored is kept. Import again.") from None
+            message: tuple[int, Any] = marshal.loads(self.receiver.recv_bytes())
+        except (EOFError, OSError):
+            raise ProxywebError(
+                "The parsing process ended unexpectedly; what was stored is kept. Import again."
+            ) from None
         self.on_disk, columns = message
         if len(columns) == len(_FIELDS):
             return Batch(*columns)

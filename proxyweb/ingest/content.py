@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 import zstandard
 
@@ -17,6 +18,8 @@ from proxyweb.ingest.squid import MAX_LINE
 
 BLOCK_BYTES = 32_768  # larger blocks fall out of the processor's cache and halve the rate
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
+MAGIC_BYTES = max(map(len, _MAGIC))
+_ZSTANDARD_BYTES = 1024  # compressed, taken at once: few, since they may stand for ten thousand times as many
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError)
 
 
@@ -26,35 +29,87 @@ def compression(head: bytes) -> str | None:
 
 
 def decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:
-    """The content of an open file of that compression."""
+    """The content of an open file of that compression. Closing it closes the file.
+
+    A read gives at most what was asked for, and may give less before the end: so damage takes nothing of what stands
+    before it.
+    """
     match kind:
         case "gz":
-            return cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb"))
+            return cast(BinaryIO, _Content(gzip.GzipFile(fileobj=raw, mode="rb"), raw))
         case "bz2":
-            return cast(BinaryIO, bz2.BZ2File(raw))
+            return cast(BinaryIO, _Content(bz2.BZ2File(raw), raw))
         case "xz":
-            return cast(BinaryIO, lzma.LZMAFile(raw))
+            return cast(BinaryIO, _Content(lzma.LZMAFile(raw), raw))
         case "zst":
-            return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+            return cast(BinaryIO, _Content(_Zstandard(raw), raw))
     return raw
 
 
 def open_content(path: Path) -> BinaryIO:
     """A file's content from its beginning. Closing it closes the file."""
     raw = path.open("rb", buffering=0)
-    kind = compression(raw.read(6))
+    kind = compression(raw.read(MAGIC_BYTES))
     raw.seek(0)
-    if kind is None:
-        return cast(BinaryIO, raw)
-    content = decompressed(cast(BinaryIO, raw), kind)
-    close = content.close
+    return decompressed(cast(BinaryIO, raw), kind)
 
-    def close_both() -> None:
-        close()
-        raw.close()
 
-    content.close = close_both  # type: ignore[method-assign]
-    return content
+def read_exactly(content: BinaryIO, size: int) -> bytes:
+    """`size` bytes, or what there is until the end or until damage in a compressed file."""
+    parts = []
+    while size > 0:
+        try:
+            data = content.read(size)
+        except DAMAGE:
+            break
+        if not data:
+            break
+        parts.append(data)
+        size -= len(data)
+    return b"".join(parts)
+
+
+class _Decompressor(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class _Content:
+    def __init__(self, decompressor: _Decompressor, raw: BinaryIO) -> None:
+        self.read = decompressor.read1  # `read` would lose what it had gathered when it meets damage
+        self.decompressor = decompressor
+        self.raw = raw
+
+    def close(self) -> None:
+        self.decompressor.close()
+        self.raw.close()
+
+
+class _Zstandard:
+    """Frames one after another. The library's own reader takes a file that ends within a frame for a whole one."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw = raw
+        self.frame: zstandard.ZstdDecompressionObj | None = None
+        self.compressed = b""
+        self.ready = io.BytesIO()
+
+    def read1(self, size: int, /) -> bytes:
+        while not (data := self.ready.read(size)):
+            self.compressed = self.compressed or self.raw.read(_ZSTANDARD_BYTES)
+            if not self.compressed:
+                if self.frame:
+                    raise EOFError("the file ends within a frame")
+                return b""
+            self.frame = self.frame or zstandard.ZstdDecompressor().decompressobj()
+            self.ready = io.BytesIO(self.frame.decompress(self.compressed))
+            self.compressed = self.frame.unused_data
+            if self.frame.eof:
+                self.frame = None
+        return data
+
+    def close(self) -> None:
+        self.ready.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +126,14 @@ class LineReader:
     """Cuts a stream into blocks of whole lines, in memory that does not grow with the length of a line.
 
     Of a line over 64 KiB only the beginning is handed on. What follows the last line end waits until more comes.
+    `within_line` says that `position` stands behind the beginning of a line that was counted already: its rest is
+    passed over.
     """
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, within_line: bool = False) -> None:
         self.position = position
         self.held = b""
-        self._skipping = False
+        self._skipping = within_line
 
     def feed(self, data: bytes) -> Iterator[Lines]:
         """Take the bytes that follow; give what they complete."""

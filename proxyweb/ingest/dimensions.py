@@ -16,7 +16,9 @@ _ABSENT = {"peer": "", "user": "", "agent": "", "waf": (0, "", "")}  # number 0 
 class DimensionTable:
     """One table: its id, the columns by which a row is known, and those that follow from them."""
 
-    def __init__(self, conn: sqlite3.Connection, table: str, known_by: tuple[str, ...], more: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, conn: sqlite3.Connection, table: str, known_by: tuple[str, ...], more: tuple[str, ...] = ()
+    ) -> None:
         self.conn = conn
         self.table = table
         self.known_by = known_by

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,7 +20,7 @@ from proxyweb.errors import ProxywebError
 from proxyweb.ingest import sources
 from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.batches import Batches, BatchSource, parsed_aside
-from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, compression, decompressed, open_content
+from proxyweb.ingest.content import BLOCK_BYTES, MAGIC_BYTES, compression, decompressed, read_exactly
 from proxyweb.ingest.sources import Checkpoint, Overtaken
 from proxyweb.ingest.store import Store
 
@@ -34,13 +35,22 @@ class ImportFailed(ProxywebError):
 
 @dataclass
 class Summary:
-    """What one import did. `skipped` counts bytes of content that had been read before."""
+    """What one import did. `skipped` counts bytes of content that had been read before, `on_disk` bytes of the file,
+    `reasons` the rejected lines by why they were."""
 
     rows: int = 0
     rejected: int = 0
     skipped: int = 0
+    on_disk: int = 0
     unfinished: int = 0
     damage: str = ""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def noting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The same batches; why lines of them were rejected is noted as they pass by."""
+        for batch in batches:
+            self.reasons.update(reason for _, reason, _ in batch.rejected)
+            yield batch
 
 
 Progress = Callable[[int], None]
@@ -55,102 +65,131 @@ class Importer:
         self.conn = conn
         self.parallel = len(os.sched_getaffinity(0)) > 1 if parallel is None else parallel
         self.store = Store(conn)
-        self.encoder = Encoder()
         self.progress = progress
 
     def import_file(self, path: Path, again: bool = False) -> Summary:
         """Everything in a file that was not read before. `again` reads it all, whatever was read before."""
         try:
             with path.open("rb", buffering=0) as raw:
-                status = path.stat()
-                kind = compression(raw.read(6))
-                raw.seek(0)
-                checkpoint = Checkpoint(str(path.absolute()), device=status.st_dev, inode=status.st_ino)
-                finished = kind is not None or time.time() - status.st_mtime > STILL_WRITTEN_SECONDS
-                while True:
-                    raw.seek(0)
-                    try:
-                        return self._import(
-                            cast(BinaryIO, raw), kind, lambda: open_content(path), checkpoint, again, finished
-                        )
-                    except Overtaken:
-                        again = False  # another process reads the same content: go on behind what it stored
+                if not raw.seekable():
+                    return self.import_stream(cast(BinaryIO, raw))
+                return self._import_open(cast(BinaryIO, raw), path.absolute(), again)
         except OSError as error:
-            raise ImportFailed(f"{path} can't be read: {error.strerror}.") from error
+            raise ImportFailed(f"{path} can't be read: {error.strerror or error}.") from error
 
     def import_stream(self, stream: BinaryIO) -> Summary:
-        """Everything that comes out of a pipe, which can't be read twice: content known in part is refused."""
-        head = stream.read(BLOCK_BYTES)
-        checkpoint = Checkpoint("-")
-        reader = _Peeked(head, stream)
-        kind = compression(head)
-        return self._import(cast(BinaryIO, reader), kind, None, checkpoint, False, True)
+        """Everything that comes out of a pipe and was not read before. A pipe can't be read twice: content that begins
+        like a known one, and differs later than its first 64 KiB, is refused."""
+        summary = Summary()
+        magic = read_exactly(stream, MAGIC_BYTES)
+        raw = cast(BinaryIO, _Peeked(magic, stream))
+        content = decompressed(raw, compression(magic))
+        head = read_exactly(content, sources.CHUNK)
+        content = cast(BinaryIO, _Peeked(head, content))
+        checkpoint, _ = self._identify(Checkpoint("-"), lambda: io.BytesIO(head), False)
+        agreed = sources.agreement(self.conn, checkpoint, content)
+        if agreed is None:
+            raise ImportFailed(
+                "What comes in begins like something that was read before, and differs later. "
+                "Save it to a file and import that."
+            )
+        summary.skipped = checkpoint.position
+        try:
+            if agreed == checkpoint.position:
+                self._import(content, raw, checkpoint, True, summary, patient=False)
+        except Overtaken:
+            raise ImportFailed("Another process reads the same content. Import it again when it is done.") from None
+        return summary
+
+    def _import_open(self, raw: BinaryIO, path: Path, again: bool) -> Summary:
+        summary = Summary()
+        status = os.fstat(raw.fileno())
+        kind = compression(raw.read(MAGIC_BYTES))
+        finished = kind is not None or time.time() - status.st_mtime > STILL_WRITTEN_SECONDS
+
+        def from_the_beginning() -> BinaryIO:
+            raw.seek(0)
+            return decompressed(cast(BinaryIO, open(os.dup(raw.fileno()), "rb", buffering=0)), kind)
+
+        while True:
+            new = Checkpoint(str(path), device=status.st_dev, inode=status.st_ino)
+            try:
+                checkpoint, known = self._identify(new, from_the_beginning, again)
+                summary.skipped = summary.skipped or checkpoint.position
+                if known:
+                    self._tell(summary, status.st_size)
+                    return summary
+                raw.seek(0)
+                content = decompressed(raw, kind)
+                within_line = _skip(content, checkpoint.position)
+                self._import(content, raw, checkpoint, finished, summary, within_line)
+                return summary
+            except Overtaken:
+                again = False  # another process reads the same content: go on behind what it stored
 
     def _import(
-        self, raw: BinaryIO, kind: str | None, reopen: Callable[[], BinaryIO] | None, checkpoint: Checkpoint,
-        again: bool, finished: bool,
-    ) -> Summary:  # fmt: skip
-        summary = Summary()
-        told = 0
-        content = decompressed(raw, kind)
-        if reopen:
-            checkpoint, known = self._identify(checkpoint, reopen, again)
-            summary.skipped = checkpoint.position
-            if known:
-                return summary
-            _skip(content, checkpoint.position)
-        else:
-            head = content.read(sources.BLOCK)
-            content = cast(BinaryIO, _Peeked(head, content))
-            self._begin(checkpoint, head)
-        gc.disable()  # nothing here makes cycles, and looking for them costs a sixth of the time
-        batches = Batches(content, raw, checkpoint.position, checkpoint.tail_crc, self.encoder, finished)
-        with parsed_aside(batches) if self.parallel else nullcontext(batches) as parsed:
+        self, content: BinaryIO, raw: BinaryIO, checkpoint: Checkpoint, finished: bool, summary: Summary,
+        within_line: bool = False, patient: bool = True,
+    ) -> None:  # fmt: skip
+        """What follows the checkpoint, where `content` stands. `patient` waits for more inside of a transaction, which
+        a pipe could hold up for hours."""
+        # With an encoder of its own: a batch that was parsed and then not stored leaves one ahead of the store.
+        batches = Batches(content, raw, checkpoint.position, checkpoint.tail_crc, Encoder(), finished, within_line)
+        with _without_collection(), parsed_aside(batches) if self.parallel else nullcontext(batches) as parsed:
             while not parsed.ended:
                 ahead = list(islice(parsed, BATCHES_AHEAD))
                 if ahead:
-                    group = chain(ahead, _up_to(parsed, ahead[-1].end + TRANSACTION_BYTES))
+                    more = _up_to(parsed, ahead[-1].end + TRANSACTION_BYTES) if patient else ()
+                    group = summary.noting(chain(ahead, more))
                     rows, rejected = self.store.commit_source(checkpoint, group, int(time.time()))
                     summary.rows += rows
                     summary.rejected += rejected
-                self.progress(parsed.on_disk - told)
-                told = parsed.on_disk
+                self._tell(summary, parsed.on_disk)
             summary.damage, summary.unfinished = parsed.damage, parsed.unfinished
-        return summary
+
+    def _tell(self, summary: Summary, on_disk: int) -> None:
+        if on_disk > summary.on_disk:
+            self.progress(on_disk - summary.on_disk)
+            summary.on_disk = on_disk
 
     def _identify(self, new: Checkpoint, reopen: Callable[[], BinaryIO], again: bool) -> tuple[Checkpoint, bool]:
-        """The checkpoint to go on from, and whether all of the content was read already. In a write transaction, so
-        that of two processes with the same new file one records it and the other finds it."""
-        with transaction(self.conn):
-            found = None if again else sources.find(self.conn, reopen)
-            if found:
-                found[0].path, found[0].device, found[0].inode = new.path, new.device, new.inode
-                return found
-            content = reopen()
-            try:
-                sources.begin(self.conn, new, _head(content), int(time.time()))
-            finally:
-                content.close()
+        """The checkpoint to go on from, and whether all of the content was read already."""
+        if again:
+            with closing(reopen()) as content:
+                head = read_exactly(content, sources.BLOCK)
+            with transaction(self.conn):
+                sources.begin(self.conn, new, head, int(time.time()))
             return new, False
+        found, known = sources.find_or_begin(self.conn, new, reopen, int(time.time()))
+        if not found.followed:  # the follower knows its files by these
+            found.path, found.device, found.inode = new.path, new.device, new.inode
+        return found, known
 
-    def _begin(self, checkpoint: Checkpoint, head: bytes) -> None:
-        with transaction(self.conn):
-            sources.begin(self.conn, checkpoint, head, int(time.time()))
 
-
-def _head(content: BinaryIO) -> bytes:
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Without looking for reference cycles: nothing here makes any, and it costs a sixth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        return content.read(sources.BLOCK)
-    except DAMAGE:
-        return b""
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
-def _skip(content: BinaryIO, size: int) -> None:
-    if size and content.seekable() and isinstance(content, type(sys.stdin.buffer.raw)):
-        content.seek(size)
-        return
+def _skip(content: BinaryIO, size: int) -> bool:
+    """Pass over what was read before; says whether that ended within a line."""
+    if isinstance(content, io.FileIO) and size:
+        content.seek(size - 1)
+        size = 1
+    data = b""
     while size > 0:
-        size -= len(content.read(min(size, BLOCK_BYTES)))
+        data = read_exactly(content, min(size, BLOCK_BYTES))
+        if not data:
+            raise ImportFailed("The file changed while it was read. Import it again.")
+        size -= len(data)
+    return data[-1:] not in (b"", b"\n")
 
 
 def _up_to(batches: BatchSource, end: int) -> Iterator[Batch]:
@@ -169,7 +208,7 @@ class _Peeked:
         self.stream = stream
         self.at = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         if self.head:
             data, self.head = self.head[:size], self.head[size:]
         else:

@@ -21,7 +21,6 @@ _COLUMNS = """
 """
 
 
-
 class OpenSegment:
     """The values of the segment that is being filled, by column; a list's index is the offset in the segment.
 
@@ -48,6 +47,26 @@ class OpenSegment:
             held -= SEGMENT_ROWS
 
 
+def differences(conn: sqlite3.Connection) -> list[str]:
+    """What is wrong with the posting lists, a sentence each; empty when they say where in the rows each value stands.
+
+    Reads every row; the open segment has no lists.
+    """
+    next_id = conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
+    full = next_id >> SEGMENT_BITS
+    wrong = dict.fromkeys(TABLES.values(), 0)
+    for segment in range(full):
+        columns = _columns(conn, segment, SEGMENT_ROWS)
+        bounds = (segment << VALUE_BITS, (segment + 1 << VALUE_BITS) - 1)
+        for name, table in TABLES.items():
+            stored = conn.execute(f"SELECT id, offsets FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id", bounds)
+            wrong[table] += stored.fetchall() != _lists(segment, columns[name])
+    for table in wrong:
+        beyond = conn.execute(f"SELECT max(id) >> {VALUE_BITS} FROM {table}").fetchone()[0]
+        wrong[table] += beyond is not None and beyond >= full
+    return [f"{table}: {count} segments differ from the rows" for table, count in wrong.items() if count]
+
+
 def rebuild_segment(conn: sqlite3.Connection, segment: int) -> None:
     """Make a full segment's lists anew from its rows, after some were deleted."""
     for table in TABLES.values():
@@ -69,16 +88,17 @@ def _columns(conn: sqlite3.Connection, segment: int, size: int) -> dict[str, lis
 
 
 def _store(conn: sqlite3.Connection, segment: int, columns: dict[str, list[int]]) -> None:
-    base = segment << VALUE_BITS
     for name, table in TABLES.items():
-        column = columns[name]
-        if not any(column):
-            continue
-        lists: defaultdict[int, list[int]] = defaultdict(list)
-        for offset, value in enumerate(column):
-            lists[value].append(offset)
-        lists.pop(0, None)
-        conn.executemany(
-            f"INSERT INTO {table} VALUES (?, ?)",
-            [(base | value, bytearray(array("H", offsets))) for value, offsets in sorted(lists.items())],
-        )
+        conn.executemany(f"INSERT INTO {table} VALUES (?, ?)", _lists(segment, columns[name]))
+
+
+def _lists(segment: int, column: list[int]) -> list[tuple[int, bytes]]:
+    """The rows of a postings table for one segment, by id."""
+    if not any(column):
+        return []
+    lists: defaultdict[int, list[int]] = defaultdict(list)
+    for offset, value in enumerate(column):
+        lists[value].append(offset)
+    lists.pop(0, None)
+    base = segment << VALUE_BITS
+    return [(base | value, array("H", offsets).tobytes()) for value, offsets in sorted(lists.items())]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 POLICY, WAF, AUTH, ORIGIN, TERMINATED = "policy", "waf", "auth", "origin", "terminated"
 BLOCKING_REASONS = (POLICY, WAF, ORIGIN, TERMINATED)
 
-_SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)[/?#]?")
+_SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+._\-]*://([^/?#]*)[/?#]?")  # `_` for cache_object
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 

@@ -14,6 +14,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from proxyweb.db.connection import snapshot, transaction
+from proxyweb.ingest.content import read_exactly
+
 BLOCK = 512
 BLOCKS_A_CHUNK = 128  # CRCs in a row of source_marks
 CHUNK = BLOCK * BLOCKS_A_CHUNK
@@ -85,14 +88,16 @@ class Checkpoint:
     def save(self, conn: sqlite3.Connection, rows: int, rejected: int, now: int) -> None:
         """Store the position behind everything that was taken, in the transaction that stores what it held."""
         conn.execute(
-            "UPDATE sources SET path = ?, device = ?, inode = ?, position = ?, tail_crc = ?, first_size = ?, first_crc = ?,"
-            " rows = rows + ?, rejected = rejected + ?, followed = max(followed, ?), read_at = ? WHERE id = ?",
+            "UPDATE sources SET path = ?, device = ?, inode = ?, position = ?, tail_crc = ?, first_size = ?,"
+            " first_crc = ?, rows = rows + ?, rejected = rejected + ?, followed = max(followed, ?), read_at = ?"
+            " WHERE id = ?",
             (self.path, self.device, self.inode, self.taken, self.tail_crc, self.first_size, self.first_crc,
              rows, rejected, self.followed, now, self.id),
         )  # fmt: skip
         chunks = [*self.full_chunks, (self.taken // CHUNK, self.crcs.tobytes())]
         conn.executemany(
-            "INSERT INTO source_marks VALUES (?, ?, ?) ON CONFLICT (source_id, chunk) DO UPDATE SET crcs = excluded.crcs",
+            "INSERT INTO source_marks VALUES (?, ?, ?)"
+            " ON CONFLICT (source_id, chunk) DO UPDATE SET crcs = excluded.crcs",
             ((self.id, chunk, crcs) for chunk, crcs in chunks if crcs),
         )
 
@@ -105,10 +110,66 @@ class Checkpoint:
 _COLUMNS = "id, path, position, device, inode, followed, first_size, first_crc, tail_crc"
 
 
-def followed_sources(conn: sqlite3.Connection) -> list[Checkpoint]:
-    """What the follower has read, latest first."""
-    rows = conn.execute(f"SELECT {_COLUMNS} FROM sources WHERE followed ORDER BY read_at DESC, id DESC").fetchall()
+def followed_sources(conn: sqlite3.Connection, path: str) -> list[Checkpoint]:
+    """What the follower has read of a path, under whatever name it is now: the last hundred files, latest first."""
+    return _selected(conn, "followed AND path = ? ORDER BY read_at DESC, id DESC LIMIT 100", path)
+
+
+def sources_at(conn: sqlite3.Connection, device: int, inode: int) -> list[Checkpoint]:
+    """What was read of a file with this device and inode, latest first; it may be another file by now."""
+    where = "device = ? AND inode = ? AND first_size > 0 ORDER BY read_at DESC, id DESC LIMIT 10"
+    return _selected(conn, where, device, inode)
+
+
+def last_read(conn: sqlite3.Connection, source: Checkpoint) -> int:
+    """When a source was last read from; Unix seconds by the clock of that time."""
+    row = conn.execute("SELECT read_at FROM sources WHERE id = ?", (source.id,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _selected(conn: sqlite3.Connection, where: str, *values: object) -> list[Checkpoint]:
+    rows = conn.execute(f"SELECT {_COLUMNS} FROM sources WHERE {where}", values).fetchall()
     return [_checkpoint(conn, row) for row in rows]
+
+
+def unchanged(conn: sqlite3.Connection, source: Checkpoint, read: Callable[[int, int], bytes]) -> bool:
+    """Whether a file of the same identity still begins with what was read of it.
+
+    By its first block and the last chunk, so that a start does not read gigabytes; `read(size, position)`.
+    """
+    if zlib.crc32(read(source.first_size, 0)) != source.first_crc:
+        return False
+    if not source.position:
+        return True
+    chunk = (source.position - 1) // CHUNK
+    hasher = Hasher(chunk * CHUNK)
+    crcs = array(CRC, hasher.update(read(source.position - hasher.position, hasher.position)))
+    stored = conn.execute(
+        "SELECT crcs FROM source_marks WHERE source_id = ? AND chunk = ?", (source.id, chunk)
+    ).fetchone()
+    seen = hasher.position, hasher.tail_crc, crcs.tobytes()
+    return seen == (source.position, source.tail_crc, stored[0] if stored else b"")
+
+
+def find_or_begin(
+    conn: sqlite3.Connection, new: Checkpoint, open_content: Callable[[], BinaryIO], now: int
+) -> tuple[Checkpoint, bool]:
+    """What `find` finds, or `new` at position 0, recorded so that of two readers of a new content one finds the other.
+
+    The write lock is not held while contents are compared; when somebody began a source meanwhile, all is looked at
+    again.
+    """
+    while True:
+        with snapshot(conn):
+            latest, found = newest(conn), find(conn, open_content)
+        if found:
+            return found
+        with closing(open_content()) as content:
+            head = read_exactly(content, BLOCK)
+        with transaction(conn):
+            if newest(conn) == latest:
+                begin(conn, new, head, now)
+                return new, False
 
 
 def _checkpoint(conn: sqlite3.Connection, row: Any) -> Checkpoint:
@@ -117,8 +178,8 @@ def _checkpoint(conn: sqlite3.Connection, row: Any) -> Checkpoint:
         "SELECT crcs FROM source_marks WHERE source_id = ? AND chunk = ?", (source, position // CHUNK)
     ).fetchone()
     return Checkpoint(
-        path, source, position, device, inode, bool(followed), position, tail_crc, array(CRC, chunk[0] if chunk else b""),
-        first_size=first_size, first_crc=first_crc,
+        path, source, position, device, inode, bool(followed), position, tail_crc,
+        array(CRC, chunk[0] if chunk else b""), first_size=first_size, first_crc=first_crc,
     )  # fmt: skip
 
 
@@ -130,7 +191,7 @@ def find(conn: sqlite3.Connection, open_content: Callable[[], BinaryIO]) -> tupl
     found = None
     for candidate in _candidates(conn, open_content):
         with closing(open_content()) as content:
-            agreed = _agrees(conn, candidate, content)
+            agreed = agreement(conn, candidate, content)
         if agreed is not None and (found is None or found[0].position < candidate.position):
             found = candidate, agreed < candidate.position
     return found
@@ -138,8 +199,10 @@ def find(conn: sqlite3.Connection, open_content: Callable[[], BinaryIO]) -> tupl
 
 def _candidates(conn: sqlite3.Connection, open_content: Callable[[], BinaryIO]) -> Iterator[Checkpoint]:
     with closing(open_content()) as content:
-        head = _read_exactly(content, BLOCK)
-    sizes = [size for (size,) in conn.execute("SELECT DISTINCT first_size FROM sources WHERE first_size <= ?", (len(head),))]
+        head = read_exactly(content, BLOCK)
+    sizes = [
+        size for (size,) in conn.execute("SELECT DISTINCT first_size FROM sources WHERE first_size <= ?", (len(head),))
+    ]
     for size in sizes:
         for row in conn.execute(
             f"SELECT {_COLUMNS} FROM sources WHERE first_size = ? AND first_crc = ? ORDER BY position DESC",
@@ -148,12 +211,12 @@ def _candidates(conn: sqlite3.Connection, open_content: Callable[[], BinaryIO]) 
             yield _checkpoint(conn, row)
 
 
-def _agrees(conn: sqlite3.Connection, source: Checkpoint, content: BinaryIO) -> int | None:
+def agreement(conn: sqlite3.Connection, source: Checkpoint, content: BinaryIO) -> int | None:
     """How much of the content was compared, up to the source's position; None when it differs."""
     marks = conn.execute("SELECT crcs FROM source_marks WHERE source_id = ? ORDER BY chunk", (source.id,))
     seen = Hasher()
     while seen.position < source.position:
-        data = _read_exactly(content, min(CHUNK, source.position - seen.position))
+        data = read_exactly(content, min(CHUNK, source.position - seen.position))
         crcs = array(CRC, seen.update(data)).tobytes()
         stored = marks.fetchone()
         if not (stored[0] if stored else b"").startswith(crcs):
@@ -165,19 +228,10 @@ def _agrees(conn: sqlite3.Connection, source: Checkpoint, content: BinaryIO) -> 
     return seen.position
 
 
-def _read_exactly(content: BinaryIO, size: int) -> bytes:
-    """`size` bytes, or what there is until the end or until damage in a compressed file."""
-    parts = []
-    while size > 0:
-        try:
-            data = content.read(size)
-        except (OSError, EOFError, zlib.error):
-            break
-        if not data:
-            break
-        parts.append(data)
-        size -= len(data)
-    return b"".join(parts)
+def newest(conn: sqlite3.Connection) -> int | None:
+    """The source that was recorded last."""
+    newest: int | None = conn.execute("SELECT max(id) FROM sources").fetchone()[0]
+    return newest
 
 
 def begin(conn: sqlite3.Connection, checkpoint: Checkpoint, head: bytes, now: int) -> None:

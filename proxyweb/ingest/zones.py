@@ -29,7 +29,9 @@ class OpenZones:
         while done < count:
             zone = first_id + done >> ZONE_BITS
             part = min(count - done, ZONE_ROWS - (first_id + done & ZONE_ROWS - 1))
-            times, bytes_ = (time_ms, sizes) if part == count else (time_ms[done : done + part], sizes[done : done + part])
+            times, bytes_ = (
+                (time_ms, sizes) if part == count else (time_ms[done : done + part], sizes[done : done + part])
+            )
             bounds = (part, min(times), max(times), min(bytes_), max(bytes_))
             if zone in self.bounds:
                 old = self.bounds[zone]
@@ -42,6 +44,18 @@ class OpenZones:
     def flush(self, conn: sqlite3.Connection) -> None:
         conn.executemany(_UPSERT, ((zone, *bounds) for zone, bounds in self.bounds.items()))
         self.bounds.clear()
+
+
+def differences(conn: sqlite3.Connection) -> list[str]:
+    """What is wrong with the zones, a sentence each; empty when they are the bounds of the rows."""
+    stored = "SELECT zone, rows, min_ms, max_ms, min_bytes, max_bytes FROM log_zones WHERE zone BETWEEN ? AND ?"
+    count = "SELECT count(*) FROM (SELECT * FROM ({}) EXCEPT SELECT * FROM ({}))"
+    bounds = (0, 1 << 62)
+    wrong = max(
+        conn.execute(count.format(*order), bounds * 2).fetchone()[0]
+        for order in ((stored, RECOUNT), (RECOUNT, stored))
+    )
+    return [f"log_zones: {wrong} zones differ from the rows"] if wrong else []
 
 
 def rebuild_zones(conn: sqlite3.Connection, first_id: int, last_id: int) -> None:

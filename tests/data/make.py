@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from proxyweb.ingest.logformat import LOGFORMAT
 from tests.e2e.origin import Origin
 from tests.e2e.squid import BANNED_IP, Squid
 
@@ -18,11 +19,6 @@ HERE = Path(__file__).parent
 ORIGIN_PORT, TUNNEL_PORT, SQUID_PORT = 18080, 18443, 13128
 CLOSED_PORT = 1
 
-PROXYWEB = (
-    "logformat proxyweb %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %.4096ru %#.128un %Sh/%<a %#.128mt pw1"
-    " %>st %<Hs %#.512{User-Agent}>h %#.1024{Referer}>h %#.128err_code -"
-    " %#.64{waf_category}note %#.16{waf_score}note %#.64{waf_rule}note"
-)
 LOGS = {
     "access.log": "native.log",
     "common.log": "common.log",
@@ -218,7 +214,7 @@ def _record(traffic: list[Callable[[Send, Origin], None]], settings: list[str], 
     more = {"common.log": "common", "combined.log": "combined", "proxyweb.log": "proxyweb"}
     with (
         Origin(ORIGIN_PORT, TUNNEL_PORT) as origin,
-        Squid(settings=[PROXYWEB, *settings], rules=rules, more_logs=more, port=SQUID_PORT, caching=True) as squid,
+        Squid(settings=[LOGFORMAT, *settings], rules=rules, more_logs=more, port=SQUID_PORT, caching=True) as squid,
     ):
         send = _sender(squid)
         for part in traffic:

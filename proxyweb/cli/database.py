@@ -1,0 +1,55 @@
+"""The database of a command that has to stay small: brought up to date by a child, since Alembic takes 40 MB."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from proxyweb.config import Config
+from proxyweb.db.connection import connect
+from proxyweb.db.migrate import is_current
+from proxyweb.errors import DatabaseError, ProxywebError
+
+
+def ready(config: Config) -> None:
+    """Make the instance folder and the database, or bring it up to date, where that is needed.
+
+    Raises ProxywebError with what the child said.
+    """
+    if _is_ready(config.database):
+        return
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if not child:
+        _prepare(config, sender)
+    os.close(sender)
+    with open(receiver, "rb") as said:
+        message = said.read().decode()
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise DatabaseError(message or f"The database {config.database} could not be brought up to date.")
+
+
+def _is_ready(database: Path) -> bool:
+    if not database.exists() or not database.stat().st_size:
+        return False
+    conn = connect(database, readonly=True)
+    try:
+        return is_current(conn)
+    finally:
+        conn.close()
+
+
+def _prepare(config: Config, sender: int) -> None:
+    code = 1
+    try:
+        from proxyweb.db.migrate import migrate
+        from proxyweb.start import prepare_instance
+
+        prepare_instance(config)
+        migrate(config.database)
+        code = 0
+    except ProxywebError as error:
+        os.write(sender, error.detail.encode())
+    finally:
+        os._exit(code)

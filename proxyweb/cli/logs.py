@@ -1,0 +1,171 @@
+"""`proxyweb import`, `follow` and `clear-old`: what goes into the log, and what goes out of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from proxyweb.cli.database import ready
+from proxyweb.config import load
+from proxyweb.db.connection import connect
+from proxyweb.errors import ConfigError, Conflict
+from proxyweb.escaping import printable
+from proxyweb.ingest.follower import Follower
+from proxyweb.ingest.importer import Importer, ImportFailed, Summary
+from proxyweb.ingest.status import StatusFile
+from proxyweb.program_log import configure_log
+
+STDIN = Path("-")
+
+
+@dataclass
+class Total:
+    """What an import did, over all its files. Sizes in bytes of content."""
+
+    files: int = 0
+    rows: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    unfinished: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    damaged: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def add(self, file: Path, summary: Summary) -> None:
+        self.files += 1
+        self.rows += summary.rows
+        self.rejected += summary.rejected
+        self.skipped += summary.skipped
+        self.unfinished += summary.unfinished
+        self.reasons += summary.reasons
+        if summary.damage:
+            self.damaged.append(f"{file} is {summary.damage}.")
+
+    def sentences(self, seconds: float) -> Iterator[str]:
+        """What a person wants to know; `seconds` is how long it took."""
+        rate = (self.rows + self.rejected) / seconds if seconds else 0
+        yield (
+            f"Imported {self.rows:,} requests from {_counted(self.files, 'file')} in {seconds:,.1f} s"
+            f" ({rate:,.0f} lines/s)."
+        )
+        if self.rejected:
+            reasons = ", ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common())
+            yield f"Rejected {_counted(self.rejected, 'line')}: {reasons}."
+        if self.skipped:
+            yield f"Skipped {_counted(self.skipped, 'byte')} that had been read before."
+        if self.unfinished:
+            yield f"Left {_counted(self.unfinished, 'byte')} of a last line that has no end yet."
+        yield from self.damaged
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--again", is_flag=True, help="Read everything, whatever was read before: after a clear.")
+def import_files(files: Sequence[Path], again: bool) -> None:
+    """Read access logs into the database.
+
+    FILES may be plain or compressed (gz, bz2, xz, zst), or - for standard input. What was read before, under whatever
+    name, is skipped; so the same file again adds nothing. Name the oldest file first.
+    """
+    config = load()
+    os.umask(0o077)
+    ready(config)
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    total, begun = Total(), time.monotonic()
+    try:
+        with (
+            closing(connect(config.database)) as conn,
+            click.progressbar(length=size, label="Importing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
+        ):
+            importer = Importer(conn, bar.update)
+            for file in files:
+                try:
+                    if file == STDIN:
+                        total.add(file, importer.import_stream(sys.stdin.buffer))
+                    else:
+                        total.add(file, importer.import_file(file, again))
+                except ImportFailed as error:
+                    total.unreadable.append(error.detail)
+    finally:
+        for sentence in total.sentences(time.monotonic() - begun):
+            click.echo(printable(sentence))
+        for sentence in total.unreadable:
+            click.echo(f"proxyweb: {printable(sentence)}", err=True)
+    if total.damaged or total.unreadable:
+        sys.exit(1)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+@click.command()
+def follow() -> None:
+    """Read the access logs as they grow, until SIGTERM.
+
+    'proxyweb serve' runs this beside the web server. The files are those of PROXYWEB_ACCESS_LOG.
+    """
+    config = load()
+    if not config.access_logs:
+        raise ConfigError("There is no log to follow; name one in PROXYWEB_ACCESS_LOG.")
+    os.umask(0o077)
+    configure_log(config.log_level)
+    ready(config)
+    ended = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.append(number)
+
+    with _alone(config.follower_lock), closing(StatusFile(config.follower_status)) as status_file:
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            Follower(config.database, config.access_logs, status_file, stop=lambda: bool(ended)).run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold the lock that one follower of a database has, for as long as its process lives. Raises Conflict."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(f"Another follower is running: it holds {lock}.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@click.command("clear-old")
+def clear_old_logs() -> None:
+    """Delete the entries that are older than the setting log_retention_days.
+
+    For a daily cron job. The web server and the follower go on meanwhile.
+    """
+    from proxyweb import audit, settings
+    from proxyweb.db.session import open_session, transaction
+    from proxyweb.retention import clear_old
+
+    config = load()
+    os.umask(0o077)
+    ready(config)
+    now = time.time()
+    with closing(connect(config.database)) as conn:
+        deleted = clear_old(conn, int(settings.read(conn)["log_retention_days"]), now)
+    with transaction(open_session(config.database)) as session:
+        audit.record(session, now, "cli", "old logs cleared", details=f"{deleted} entries")
+    click.echo(f"Cleared old logs: {deleted} entries deleted")

@@ -1,0 +1,70 @@
+"""A compressed log file: one that was rotated and compressed before all of it was read. It does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batches import Batches
+from proxyweb.ingest.content import read_exactly
+from proxyweb.ingest.logfile import TRANSACTION_BYTES, LogFile
+from proxyweb.ingest.sources import CHUNK, Checkpoint
+
+
+class Archive(LogFile):
+    """Read once, from where its content was left to its end or to where it is damaged."""
+
+    def __init__(self, descriptor: int, name: Path, pulse: Callable[[], None], now: float) -> None:
+        super().__init__(descriptor, name, pulse, now)
+        self.ending = True
+        self._batches: Batches | None = None
+
+    @property
+    def damage(self) -> str:
+        """Where and how the content could not be decompressed."""
+        return self._batches.damage if self._batches else ""
+
+    @property
+    def unread(self) -> int:
+        return 0 if self.done else max(self.size - (self._batches.on_disk if self._batches else 0), 0)
+
+    @property
+    def waiting(self) -> int:
+        return 0 if self.done else max(self.unread, 1)
+
+    def look(self, now: float) -> None:
+        pass
+
+    def recognisable(self) -> bool:
+        return True
+
+    def adopt(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def pass_over(self) -> None:
+        self.done = True
+
+    def batches(self, encoder: Encoder) -> Iterator[Batch]:
+        assert self.checkpoint is not None
+        if self._batches is None:
+            self._batches = self._opened(self.checkpoint, encoder)
+        self._batches.encoder = encoder
+        limit = self._batches.lines.position + TRANSACTION_BYTES
+        for batch in self._batches:
+            yield batch
+            if batch.end >= limit:
+                return
+
+    def stored(self, now: float) -> None:
+        self.done = self._batches is None or self._batches.ended
+
+    def forget(self) -> None:
+        self.checkpoint = self._batches = None
+
+    def _opened(self, checkpoint: Checkpoint, encoder: Encoder) -> Batches:
+        raw = self.raw()
+        content, left = self.decompress(raw), checkpoint.position
+        while data := read_exactly(content, min(left, CHUNK)):
+            left -= len(data)
+        return Batches(content, raw, checkpoint.position, checkpoint.tail_crc, encoder, finished=True)

@@ -1,0 +1,67 @@
+"""The files beside a followed one that rotation made of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger("proxyweb.follower")
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """A file beside the followed one, by its name; `identity` is device and inode."""
+
+    path: Path
+    identity: tuple[int, int]
+    size: int
+    mtime_ns: int
+
+
+def siblings(path: Path, followed: Sequence[Path]) -> list[Sibling]:
+    """What rotation may have made of a followed file: its name with `.…` or `-…` behind it; latest first.
+
+    Other followed files and theirs are left out, and compressed ones beside the file they are being made of.
+    """
+    others = [other.name for other in followed if other != path and other.parent == path.parent]
+    found = []
+    try:
+        with os.scandir(path.parent) as entries:
+            names = {entry.name: entry for entry in entries if _made_of(path.name, entry.name)}
+    except OSError as error:
+        log.error("%s can't be read, so files rotated there may be missed: %s", path.parent, error.strerror)
+        return []
+    for name, entry in names.items():
+        if any(name == other or _made_of(other, name) for other in others if _made_of(path.name, other)):
+            continue
+        plain = name.removesuffix(next(filter(name.endswith, _COMPRESSED), ""))
+        if plain != name and (plain in names or plain == path.name):
+            continue
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            identity = status.st_dev, status.st_ino
+            found.append(Sibling(path.parent / name, identity, status.st_size, status.st_mtime_ns))
+    found.sort(key=lambda sibling: sibling.path, reverse=True)  # dates: the later the newer
+    found.sort(key=lambda sibling: _number(sibling.path.name.removeprefix(path.name)))
+    found.sort(key=lambda sibling: sibling.mtime_ns, reverse=True)
+    return found
+
+
+def _number(suffix: str) -> int:
+    """Of `.1`, `.2.gz`, of which the lower is the newer; 0 for all other names."""
+    match = re.fullmatch(r"\.(\d{1,9})(\.\w+)?", suffix)
+    return int(match[1]) if match else 0
+
+
+def _made_of(name: str, other: str) -> bool:
+    return other.startswith((f"{name}.", f"{name}-"))
