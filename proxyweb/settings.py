@@ -40,7 +40,7 @@ SETTINGS = (
     Declared("log_retention_days", 30, "How many days of the log clear-old keeps.", 1, 3650),
     Declared("gdpr_mode", False, "Mask client addresses and user names in everything that leaves the server."),
     Declared("enable_waf", False, "Inspect requests for attacks and data leaks."),
-    Declared("ssl_bump_enabled", False, "Filter HTTPS: decrypt tunnels, so that the requests in them can be inspected."),
+    Declared("ssl_bump_enabled", False, "Filter HTTPS: decrypt it, so that the requests in it can be inspected."),
     Declared("enable_domain_blacklist", False, "Block requests to the domains of the domain blacklist."),
     Declared("enable_ip_blacklist", False, "Block requests to the addresses of the IP blacklist."),
     Declared("block_direct_ip", False, "Block requests to literal addresses, which domain rules can't judge."),

@@ -1,1 +1,1 @@
-"""From a log file to rows: parsers, the follower, rollups, and the one transaction that stores it all. No Flask here."""
+"""From a log file to rows: parsers, follower, rollups, and the one transaction that stores it all. No Flask here."""

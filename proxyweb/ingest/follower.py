@@ -225,6 +225,7 @@ class Follower:
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:
             log.error("%s", trouble)
+            self._beat_at = float("-inf")  # at once
         self.trouble = trouble
 
     def _pulse(self) -> None:

@@ -1,8 +1,8 @@
 """Posting lists: for each full segment of ids and each value in it, where in the segment the value stands.
 
-What the API filters by (client, host, kind of result, user) is found through these. A B-tree index an each of four
-columns would take 12 to 17 bytes a row and be written all over at every commit; these take 2.5 and are only appended to.
-The rows behind the last full segment are few, and scanned.
+What the API filters by (client, host, kind of result, user) is found through these. A B-tree index on each of four
+columns would take 12 to 17 bytes a row and be written all over at every commit; these take 2.5 and are only appended
+to. The rows behind the last full segment are few, and scanned.
 """
 
 from __future__ import annotations

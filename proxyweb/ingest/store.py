@@ -107,7 +107,8 @@ class Store:
         for _, reason, _ in batch.rejected:
             counts[reason] = counts.get(reason, 0) + 1
         self.conn.executemany(
-            "INSERT INTO rejected_counts VALUES (?, ?) ON CONFLICT (reason) DO UPDATE SET lines = lines + excluded.lines",
+            "INSERT INTO rejected_counts VALUES (?, ?)"
+            " ON CONFLICT (reason) DO UPDATE SET lines = lines + excluded.lines",
             counts.items(),
         )
         self.conn.executemany(

@@ -36,8 +36,12 @@ class OpenZones:
             if zone in self.bounds:
                 old = self.bounds[zone]
                 bounds = (
-                    old[0] + part, min(old[1], bounds[1]), max(old[2], bounds[2]), min(old[3], bounds[3]), max(old[4], bounds[4])
-                )  # fmt: skip
+                    old[0] + part,
+                    min(old[1], bounds[1]),
+                    max(old[2], bounds[2]),
+                    min(old[3], bounds[3]),
+                    max(old[4], bounds[4]),
+                )
             self.bounds[zone] = bounds
             done += part
 

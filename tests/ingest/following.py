@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Writer:
         self.path = path
         self.lines = 0
         self._descriptor: int | None = None
+        self._lock = threading.Lock()
 
     def write(self, count: int) -> None:
         """So many whole lines."""
@@ -32,9 +34,10 @@ class Writer:
         return log(*traffic(count, start=self.lines - count))
 
     def put(self, data: bytes) -> None:
-        if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        assert os.write(self._descriptor, data) == len(data)
+        with self._lock:
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            assert os.write(self._descriptor, data) == len(data)
 
     def reopen(self) -> None:
         """What Squid does when it is told to rotate."""
@@ -42,9 +45,10 @@ class Writer:
         self.put(b"")
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._descriptor = None
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Following:

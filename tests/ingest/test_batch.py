@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -123,12 +124,16 @@ def content_of(lines: list[bytes], repeat: int, end: bytes, last: bytes) -> byte
 )
 @example(b"\n" * 3)
 @example(b"\0\n\0")
+@example(b"1770000000.250 12 10.0.0.1 TCP_MISS/200 99 [GET http://a.test/ - HIER_DIRECT/192.0.2.1] [b]\n")  # two blocks
+@example(
+    Request(user_agent="[a]", referer="[b").line("proxyweb").replace(b"%5B", b"[").replace(b"%5D", b"]")[:-1] + b"r]\n"
+)
 def test_blocks_give_what_lines_give(content: bytes) -> None:
     assert encoded([content]) == line_by_line(content)
 
 
 @settings(deadline=None)
-@given(_LINES.map(lambda lines: b"".join(line + b"\n" for line in lines)), st.sets(st.integers(0, 40)))
+@given(_LINES.map(lambda lines: b"".join(line + b"\n" for line in lines)), st.sets(st.integers(1, 12)))
 def test_where_blocks_are_cut_changes_nothing(content: bytes, cuts: set[int]) -> None:
     lines = re.findall(rb"[^\n]*\n", content)
     borders = [0, *sorted(cut for cut in cuts if cut < len(lines)), len(lines)]
@@ -170,29 +175,40 @@ def test_one_odd_line_among_many_stays_in_its_place() -> None:
     assert rejected == []
 
 
-def test_formats_change_in_the_middle() -> None:
+@pytest.mark.parametrize("lines_a_block", [1, 7, 1000])
+def test_formats_change_in_the_middle(lines_a_block: int) -> None:
     parts = [(log_format, traffic(20, 20 * number)) for number, log_format in enumerate((*FORMATS, *FORMATS))]
-    content = b"".join(log(*requests, log_format=log_format) for log_format, requests in parts)
-    wanted = [request.record(log_format) for log_format, requests in parts for request in requests]
-    assert encoded([content]) == (wanted, [])
+    parts = [
+        (log_format, [replace(it, user=f"{log_format}{it.size % 7}") for it in some]) for log_format, some in parts
+    ]
+    lines = [it.line(log_format) + b"\n" for log_format, some in parts for it in some]
+    wanted = [it.record(log_format) for log_format, some in parts for it in some]
+    blocks = [b"".join(lines[at : at + lines_a_block]) for at in range(0, len(lines), lines_a_block)]
+    assert encoded(blocks) == (wanted, [])
+
+
+@pytest.mark.parametrize("log_format", ["native", "proxyweb"])
+@pytest.mark.parametrize("at", [0, 1, 37, 72, 99])
+def test_the_position_of_a_rejected_line_among_good_ones(at: int, log_format: str) -> None:
+    lines = [it.line(log_format) + b"\n" for it in traffic(100)]
+    position = sum(map(len, lines[:at]))
+    lines[at] = lines[at].replace(b"17700000", b"00000000", 1)
+    _, rejected = encoded([b"".join(lines)])
+    assert rejected == [(position, "timestamp out of range")]
 
 
 def test_numbering_begins_anew_when_too_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_module, "MAX_VOCABULARY", 50)
+    monkeypatch.setattr(batch_module, "MAX_VOCABULARY", 100)
+    some = [Request(client=f"10.0.{n % 99}.1", user=f"u{n % 70}", method=f"M{n}") for n in range(2000)]
     for log_format in FORMATS:
-        requests = [
-            Request(client=f"10.0.{n % 99}.1", url=f"http://{n}.test/x", user=f"u{n % 70}", method=f"M{n % 60}")
-            for n in range(2000)
-        ]
-        blocks = [log(*requests[at : at + 20], log_format=log_format) for at in range(0, 2000, 20)]
         encoder, decoder, records, restarts = Encoder(), Decoder(), [], 0
-        for block in blocks:
-            batch = encoder.encode(block, 0)
+        for at in range(0, 2000, 10):
+            batch = encoder.encode(log(*some[at : at + 10], log_format=log_format), 0)
             records += decoder.records(batch)
             restarts += batch.restart
             assert sum(map(len, decoder.known.values())) < 250
-        assert records == [request.record(log_format) for request in requests]
-        assert restarts > 10
+        assert records == [request.record(log_format) for request in some]
+        assert 10 < restarts < 100
 
 
 def test_the_text_of_a_rejected_line() -> None:

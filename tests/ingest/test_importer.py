@@ -193,6 +193,12 @@ def test_another_file_with_the_same_first_lines_is_read_whole(
         assert urls(conn) == urls_in(LOG + other)
 
 
+def test_files_that_differ_behind_the_last_block_of_512_bytes(conn: sqlite3.Connection, tmp_path: Path) -> None:
+    assert len(LOG[: BORDERS[11]]) // BLOCK == len(LOG[: BORDERS[12]]) // BLOCK
+    load(conn, write(tmp_path / "a.log", LOG[: BORDERS[12]]))
+    assert load(conn, write(tmp_path / "b.log", LOG[: BORDERS[11]] + LOG[BORDERS[12] :])).rows == LINES - 1
+
+
 @pytest.mark.parametrize("kind", COMPRESS)
 @pytest.mark.parametrize("left", [0.3, 0.7, 0.98])
 def test_of_a_truncated_file_what_is_there_is_taken_once(

@@ -215,6 +215,17 @@ def test_a_full_disk_leaves_everything_as_it_was(conn: sqlite3.Connection) -> No
     assert records(conn) == [it.record() for it in traffic(5100)]
 
 
+def test_a_failure_while_texts_are_stored(conn: sqlite3.Connection) -> None:
+    store, content = Store(conn), log(*traffic(100), log_format="proxyweb")
+    add(store, Encoder().encode(log(*traffic(3)), 0))
+    conn.execute("CREATE TEMP TRIGGER no_agents BEFORE INSERT ON user_agents BEGIN SELECT raise(ABORT, 'none'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="none"):
+        add(store, Encoder().encode(content, 0))
+    conn.execute("DROP TRIGGER no_agents")
+    add(store, Encoder().encode(content, 0))
+    assert len(records(conn)) == 103
+
+
 def test_the_same_batches_once_more_after_a_failure(conn: sqlite3.Connection) -> None:
     store, encoder = Store(conn), Encoder()
     batches = [encoder.encode(log(*traffic(90, at)), 0) for at in (0, 90, 180)]

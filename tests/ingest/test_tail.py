@@ -160,7 +160,7 @@ def test_another_process_reads_the_same_file(following: Following, writer: Write
         writer.write(count)
         following.turn()
         assert exact(following, writer)
-        copy = shutil.copy(writer.path, writer.path.with_name("copy.log"))
+        copy = Path(shutil.copy(writer.path, writer.path.with_name("copy.log")))
         writer.write(count)
         with open(copy, "ab") as file:
             file.write(log(*traffic(count, start=writer.lines - count)))
