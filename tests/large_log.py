@@ -1,4 +1,4 @@
-"""A log large enough for two full segments and an open one, its times in disorder, beside the same rows as plain data."""
+"""A log large enough for two full segments of ids and an open one, its times in disorder."""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ def _lines(choose: random.Random) -> Iterator[str]:
         else:
             method = choose.choice(("GET", "GET", "GET", "POST", "HEAD"))
             url = f"http://{host}/{choose.choice(['', 'index.html', f'p/{choose.randrange(500)}', 'Ä?q=1%25'])}"
-            result = choose.choice(("TCP_MISS/200", "TCP_HIT/200", "TCP_MISS/404", "TCP_MISS/403", "TCP_MISS_ABORTED/000"))
+            results = ("TCP_MISS/200", "TCP_HIT/200", "TCP_MISS/404", "TCP_MISS/403", "TCP_MISS_ABORTED/000")
+            result = choose.choice(results)
         if choose.random() < 0.03:
             result = choose.choice(("TCP_DENIED/403", "TCP_DENIED/407"))
         hierarchy = "HIER_NONE/-" if "DENIED" in result or "TCP_HIT" in result else "HIER_DIRECT/192.0.2.1"
-        yield f"{stamp} {choose.randrange(900):6d} {client} {result} {size} {method} {url} {user} {hierarchy} text/html\n"
+        elapsed = choose.randrange(900)
+        yield f"{stamp} {elapsed:6d} {client} {result} {size} {method} {url} {user} {hierarchy} text/html\n"

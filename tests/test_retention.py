@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from proxyweb import retention
 from proxyweb.db.connection import connect
 from proxyweb.ingest import postings, rollups, zones
 from proxyweb.ingest.importer import Importer
@@ -128,7 +128,7 @@ def test_a_clearing_that_is_stopped_leaves_everything_sound_and_the_next_goes_on
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(retention.time, "sleep", stop)
+        patched.setattr(time, "sleep", stop)
         with pytest.raises(KeyboardInterrupt):
             clear_old(conn, 2, END)
     assert 0 < total(conn, Selection()) < ROWS

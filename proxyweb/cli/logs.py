@@ -56,7 +56,7 @@ class Total:
         """What a person wants to know; `seconds` is how long it took."""
         rate = (self.rows + self.rejected) / seconds if seconds else 0
         yield (
-            f"Imported {self.rows:,} requests from {_counted(self.files, 'file')} in {seconds:,.1f} s"
+            f"Imported {_counted(self.rows, 'request')} from {_counted(self.files, 'file')} in {seconds:,.1f} s"
             f" ({rate:,.0f} lines/s)."
         )
         if self.rejected:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from proxyweb.ingest.batch import Batch, Encoder
-from proxyweb.ingest.batches import Batches
+from proxyweb.ingest.batches import TRANSACTION_BYTES, Batches
 from proxyweb.ingest.content import read_exactly
-from proxyweb.ingest.logfile import TRANSACTION_BYTES, LogFile
+from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.sources import CHUNK, Checkpoint
 
 

@@ -15,6 +15,8 @@ from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, LineReader, Lines
 from proxyweb.ingest.sources import Hasher
 
+TRANSACTION_BYTES = 6_000_000  # read between two commits: about 50,000 lines, stored in a quarter of a second
+BATCHES_AHEAD = 10  # parsed before the write lock is taken, so that other writers get their turn
 PIPE_BYTES = 1 << 20  # lets the parser run ahead while the store commits
 
 

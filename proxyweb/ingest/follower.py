@@ -14,6 +14,7 @@ from proxyweb.db.connection import translated
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest.archive import Archive
 from proxyweb.ingest.batch import Encoder
+from proxyweb.ingest.batches import BATCHES_AHEAD
 from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.recognition import recognise
 from proxyweb.ingest.rotation import Watch
@@ -27,7 +28,6 @@ log = logging.getLogger("proxyweb.follower")
 POLL_SECONDS = 0.1
 COMMIT_SECONDS = 0.2  # between two commits of a few lines each: every one writes some forty kilobytes
 MUCH_BYTES = 1_000_000  # waiting to be read: then there is no pause between commits
-BATCHES_AHEAD = 10  # parsed before the write lock is taken, so that other writers get their turn
 LOCK_SECONDS = 0.1  # waited for the write lock before the files are looked at again
 BUSY_AFTER_SECONDS = 2.0
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.25, 4.0

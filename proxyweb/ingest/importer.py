@@ -19,13 +19,11 @@ from proxyweb.db.connection import transaction
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest import sources
 from proxyweb.ingest.batch import Batch, Encoder
-from proxyweb.ingest.batches import Batches, BatchSource, parsed_aside
+from proxyweb.ingest.batches import BATCHES_AHEAD, TRANSACTION_BYTES, Batches, BatchSource, parsed_aside
 from proxyweb.ingest.content import BLOCK_BYTES, MAGIC_BYTES, compression, decompressed, read_exactly
 from proxyweb.ingest.sources import Checkpoint, Overtaken
 from proxyweb.ingest.store import Store
 
-TRANSACTION_BYTES = 6_000_000  # about 50,000 lines, stored in a quarter of a second
-BATCHES_AHEAD = 10  # parsed before the write lock is taken, so that other writers get their turn
 STILL_WRITTEN_SECONDS = 2.0  # a last line without its end, in a file that changed this lately, is not taken
 
 

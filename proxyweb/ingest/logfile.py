@@ -17,8 +17,6 @@ from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.content import compression, decompressed, read_exactly
 from proxyweb.ingest.sources import BLOCK, Checkpoint
 
-TRANSACTION_BYTES = 6_000_000  # read at most between two commits: about 50,000 lines, stored in a quarter of a second
-
 
 def open_regular(path: Path) -> int:
     """A descriptor of a regular file. Never waits, whatever stands at the path: a FIFO is not even opened.

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +28,27 @@ class Sibling:
 def siblings(path: Path, followed: Sequence[Path]) -> list[Sibling]:
     """What rotation may have made of a followed file: its name with `.…` or `-…` behind it; latest first.
 
-    Other followed files and theirs are left out, and compressed ones beside the file they are being made of.
+    Of a link, also what stands beside the file that it leads to. Other followed files and theirs are left out, and
+    compressed ones beside the file they are being made of.
     """
-    others = [other.name for other in followed if other != path and other.parent == path.parent]
-    found = []
+    found: dict[tuple[int, int], Sibling] = {}
+    for name in {path, Path(os.path.realpath(path))}:
+        others = [other.name for other in followed if other not in (path, name) and other.parent == name.parent]
+        for sibling in _beside(name, others):
+            found[sibling.identity] = sibling
+    listed = sorted(found.values(), key=lambda sibling: sibling.path, reverse=True)  # dates: the later the newer
+    listed.sort(key=lambda sibling: _number(sibling.path.name))
+    listed.sort(key=lambda sibling: sibling.mtime_ns, reverse=True)
+    return listed
+
+
+def _beside(path: Path, others: list[str]) -> Iterator[Sibling]:
     try:
         with os.scandir(path.parent) as entries:
             names = {entry.name: entry for entry in entries if _made_of(path.name, entry.name)}
     except OSError as error:
         log.error("%s can't be read, so files rotated there may be missed: %s", path.parent, error.strerror)
-        return []
+        return
     for name, entry in names.items():
         if any(name == other or _made_of(other, name) for other in others if _made_of(path.name, other)):
             continue
@@ -50,18 +61,14 @@ def siblings(path: Path, followed: Sequence[Path]) -> list[Sibling]:
             continue
         if stat.S_ISREG(status.st_mode) and status.st_size:
             identity = status.st_dev, status.st_ino
-            found.append(Sibling(path.parent / name, identity, status.st_size, status.st_mtime_ns))
-    found.sort(key=lambda sibling: sibling.path, reverse=True)  # dates: the later the newer
-    found.sort(key=lambda sibling: _number(sibling.path.name.removeprefix(path.name)))
-    found.sort(key=lambda sibling: sibling.mtime_ns, reverse=True)
-    return found
-
-
-def _number(suffix: str) -> int:
-    """Of `.1`, `.2.gz`, of which the lower is the newer; 0 for all other names."""
-    match = re.fullmatch(r"\.(\d{1,9})(\.\w+)?", suffix)
-    return int(match[1]) if match else 0
+            yield Sibling(path.parent / name, identity, status.st_size, status.st_mtime_ns)
 
 
 def _made_of(name: str, other: str) -> bool:
     return other.startswith((f"{name}.", f"{name}-"))
+
+
+def _number(name: str) -> int:
+    """Of `access.log.1` or `access.log.2.gz`, where the lower is the newer; 0 for all other names."""
+    match = re.search(r"\.(\d{1,5})(\.\w+)?$", name)
+    return int(match[1]) if match else 0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from proxyweb.ingest import squid
 from proxyweb.ingest.batch import Batch, Encoder
-from proxyweb.ingest.batches import encode
+from proxyweb.ingest.batches import TRANSACTION_BYTES, encode
 from proxyweb.ingest.content import BLOCK_BYTES, LineReader
-from proxyweb.ingest.logfile import TRANSACTION_BYTES, LogFile
+from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.sources import CHUNK, Checkpoint, Hasher
 
 REMEMBERED_BYTES = 512  # in front of where reading goes on; when they change, the file's content was replaced

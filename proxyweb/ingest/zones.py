@@ -56,8 +56,7 @@ def differences(conn: sqlite3.Connection) -> list[str]:
     count = "SELECT count(*) FROM (SELECT * FROM ({}) EXCEPT SELECT * FROM ({}))"
     bounds = (0, 1 << 62)
     wrong = max(
-        conn.execute(count.format(*order), bounds * 2).fetchone()[0]
-        for order in ((stored, RECOUNT), (RECOUNT, stored))
+        conn.execute(count.format(*order), bounds * 2).fetchone()[0] for order in ((stored, RECOUNT), (RECOUNT, stored))
     )
     return [f"log_zones: {wrong} zones differ from the rows"] if wrong else []
 

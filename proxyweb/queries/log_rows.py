@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 
 _COLUMNS = """
-    l.id, l.time_ms, c.address, k.method, s.prefix || l.rest, k.status, l.bytes, k.status_code, k.result_code, k.blocked,
-    k.reason, h.host, l.elapsed_ms, u.name, k.content_type, a.agent, l.waf_id, w.score, w.categories
+    l.id, l.time_ms, c.address, k.method, s.prefix || l.rest, k.status, l.bytes, k.status_code, k.result_code,
+    k.blocked, k.reason, h.host, l.elapsed_ms, u.name, k.content_type, a.agent, l.waf_id, w.score, w.categories
 """
 _JOINS = """
     CROSS JOIN clients AS c ON c.id = l.client_id

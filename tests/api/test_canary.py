@@ -1,4 +1,4 @@
-"""With `gdpr_mode` on, no client address or user name leaves by any route; the routes are the application's own list."""
+"""With `gdpr_mode` on, no client address or user name leaves by any route; the routes are the app's own list."""
 
 from __future__ import annotations
 

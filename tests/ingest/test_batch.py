@@ -83,11 +83,12 @@ def encoded(blocks: list[bytes]) -> tuple[list[Record], list[tuple[int, str]]]:
 
 
 _GOOD = st.builds(Request.line, requests(), st.sampled_from(FORMATS))
-_WORDS = st.sampled_from(
+WORDS = (
     b"1770000000.250 12 10.0.0.1 TCP_MISS/200 TCP_MISS/2000 99 99999999999999999 -1 GET CONNECT http://a.test/x"
     b" a.test:443 ftp://a.test/x/y http://a.test?q/r http:///x http://a.test - ayse HIER_DIRECT/192.0.2.1 HIER_NONE/-"
-    b" [x] pw1 5 200 text/html x/[y] 100000000.000 1770000000.25 17700000000.25 %e9 -x".split()
-)
+    b" [x] pw1 5 200 text/html x/[y] 100000000.000 1770000000.25 17700000000.25 %e9 -x"
+).split()
+_WORDS = st.sampled_from(WORDS)
 _ODD = st.lists(_WORDS, min_size=8, max_size=22).map(b" ".join)
 _ALMOST = st.builds(
     lambda line, at, word: b" ".join(
@@ -130,6 +131,13 @@ def content_of(lines: list[bytes], repeat: int, end: bytes, last: bytes) -> byte
 )
 def test_blocks_give_what_lines_give(content: bytes) -> None:
     assert encoded([content]) == line_by_line(content)
+
+
+@pytest.mark.parametrize("log_format", ["native", "proxyweb"])
+def test_any_field_may_be_odd(log_format: str) -> None:
+    fields = Request(user="ayse", user_agent="a").line(log_format).split()
+    lines = [b" ".join([*fields[:at], word, *fields[at + 1 :]]) for at in range(len(fields)) for word in WORDS]
+    assert encoded([b"\n".join(lines)]) == encoded([line + b"\n" for line in lines]) == line_by_line(b"\n".join(lines))
 
 
 @settings(deadline=None)

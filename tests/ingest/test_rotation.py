@@ -356,3 +356,21 @@ def compress_oldest(writer: Writer) -> None:
     plain = [path for path in writer.path.parent.glob("access.log.*") if path.suffix != ".gz"]
     if len(plain) > 1:
         compress(max(plain, key=lambda path: int(path.suffix[1:])))
+
+
+def test_a_link_that_is_moved_on(following: Following, writer: Writer) -> None:
+    link, days = writer.path, []
+    for day in range(20260201, 20260207):
+        days.append(link.with_name(f"{link.name}.{day}"))
+        writer.path = days[-1]
+        writer.reopen()
+        link.unlink(missing_ok=True)
+        link.symlink_to(days[-1].name)
+        writer.write(day % 5 + 1)
+        if day != 20260203:
+            following.turn()
+        if day == 20260204:
+            following.stop()
+        if day == 20260206:
+            following.restart()
+    assert exact(following, writer)

@@ -102,6 +102,8 @@ def test_raw_bytes() -> None:
     assert parse_line(line).url == "http://bücher.test/café"
     latin = parse_line(line.decode().encode("latin-1"))
     assert (latin.url, latin.kind.content_type) == ("http://bücher.test/café", "té")
+    it = Request(url="http://a.test/a b", content_type="no\xa0break")
+    assert parse_line(it.line()) == parse_line(it.line().decode().encode("latin-1")) == it.record()
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
