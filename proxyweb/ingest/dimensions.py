@@ -17,10 +17,16 @@ class DimensionTable:
     """One table: its id, the columns by which a row is known, and those that follow from them."""
 
     def __init__(
-        self, conn: sqlite3.Connection, table: str, known_by: tuple[str, ...], more: tuple[str, ...] = ()
+        self,
+        conn: sqlite3.Connection,
+        table: str,
+        known_by: tuple[str, ...],
+        more: tuple[str, ...] = (),
+        refers_to: DimensionTable | None = None,
     ) -> None:
         self.conn = conn
         self.table = table
+        self.refers_to = refers_to
         self.known_by = known_by
         columns = ("id", *known_by, *more)
         self._insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
@@ -61,6 +67,8 @@ class DimensionTable:
 
     def flush(self) -> None:
         if self._new:
+            if self.refers_to:
+                self.refers_to.flush()
             self.conn.executemany(self._insert, self._new)
             self._new = []
 
@@ -72,10 +80,11 @@ class Dimensions:
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
+        hosts = DimensionTable(conn, "hosts", ("host",), ("is_address",))
         self.tables = {
             "client": DimensionTable(conn, "clients", ("address",)),
-            "host": DimensionTable(conn, "hosts", ("host",), ("is_address",)),
-            "site": DimensionTable(conn, "sites", ("prefix",), ("host_id",)),
+            "host": hosts,
+            "site": DimensionTable(conn, "sites", ("prefix",), ("host_id",), refers_to=hosts),
             "kind": DimensionTable(conn, "result_kinds", ResultKind._fields, ("status", "blocked")),
             "peer": DimensionTable(conn, "peers", ("address",)),
             "user": DimensionTable(conn, "users_seen", ("name",)),

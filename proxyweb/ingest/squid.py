@@ -27,7 +27,7 @@ SCORE_FIELD = PROXYWEB_FIELDS - 2
 
 _SYSLOG = re.compile(
     r"(?:<\d{1,3}>)?(?:\d )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S{8,32})"
-    r" (?:[^\s:]+ )?\(?squid[^\s:]{0,32}: ",
+    r" (?:[^\s:]+ )?\(?squid[^\s:]{0,32}: +",
 )
 _HEADER_BLOCKS = re.compile(r" \[[^\[\]]*\] \[[^\[\]]*\]$")
 _NATIVE_HEAD = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from proxyweb.db.connection import transaction
-from proxyweb.db.database import advance
+from proxyweb.db.database import advance, generation
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.dimensions import Dimensions
 from proxyweb.ingest.postings import OpenSegment
@@ -37,7 +37,7 @@ class Store:
         self.zones = OpenZones()
         self.hourly = HourlyGroups()
         self.next_id = -1
-        self.deletions = -1
+        self.generation = -1
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -48,18 +48,20 @@ class Store:
                 yield
                 self._flush()
         except BaseException:
-            self.next_id = self.deletions = -1  # what was learnt inside is gone with the transaction
+            self.generation = -1  # what was learnt inside is gone with the transaction
             self.zones.bounds.clear()
             self.hourly = HourlyGroups()
             raise
 
     def _take_up(self) -> None:
         """Notice what other processes did since this one's last transaction."""
-        counters = dict(self.conn.execute("SELECT name, value FROM counters WHERE name IN ('next_id', 'deletions')"))
-        if counters["deletions"] != self.deletions or counters["next_id"] != self.next_id:
+        stored = generation(self.conn, "logs")
+        if stored != self.generation:
+            self.next_id = self.conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
             self.dimensions.reload()
-            self.segment.load(self.conn, counters["next_id"])
-        self.next_id, self.deletions = counters["next_id"], counters["deletions"]
+            self.segment.load(self.conn, self.next_id)
+        advance(self.conn, "logs")
+        self.generation = stored + 1
 
     def add(self, batch: Batch) -> None:
         """The rows of a batch, in its order."""
@@ -135,7 +137,6 @@ class Store:
                 rows += len(batch)
                 rejected += len(batch.rejected)
             checkpoint.save(self.conn, rows, rejected, now)
-            advance(self.conn, "logs")
             self.conn.execute("UPDATE counters SET value = ? WHERE name = 'last_import'", (now,))
         checkpoint.saved()
         return rows, rejected

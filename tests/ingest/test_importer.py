@@ -1,4 +1,4 @@
-"""Whole files into the database: every line once, whatever the file is called, how it grew, and what broke off."""
+"""Whole files into the database: every line once, whatever a file is called and however it grew."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import gzip
 import os
 import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -15,21 +13,16 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 
-from proxyweb.db import connection
-from proxyweb.db.connection import connect, transaction
-from proxyweb.errors import Busy, ProxywebError
-from proxyweb.ingest import postings, rollups, sources, zones
+from proxyweb.db.connection import connect
+from proxyweb.ingest import sources
 from proxyweb.ingest.importer import Importer, ImportFailed, Summary
 from proxyweb.ingest.sources import BLOCK, CHUNK, Checkpoint
 from proxyweb.ingest.store import REJECTED_KEPT
 from tests.ingest.factory import FORMATS, Request, log, new_database, traffic
+from tests.ingest.importing import BORDERS, IN_A_CHUNK, LINES, LOG, load, positions, urls, urls_in, write
+from tests.ingest.recount import assert_adds_up
 from tests.ingest.test_content import COMPRESS
 from tests.ingest.test_squid import LOGS
-
-LOG = log(*traffic(3000))  # 330 KB, so that there are several batches
-LINES = LOG.count(b"\n")
-BORDERS = [0, *(at + 1 for at, byte in enumerate(LOG) if byte == 10)]
-IN_A_CHUNK = LOG[:CHUNK].count(b"\n")
 
 
 @pytest.fixture
@@ -37,37 +30,8 @@ def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A database with nothing in it; what a test leaves there adds up."""
     conn = new_database(tmp_path / "proxyweb.sqlite")
     yield conn
-    assert rollups.differences(conn) + zones.differences(conn) + postings.differences(conn) == []
+    assert_adds_up(conn)
     conn.close()
-
-
-def write(path: Path, content: bytes, age: float = 60) -> Path:
-    """A file that was last written `age` seconds ago."""
-    path.write_bytes(content)
-    os.utime(path, (time.time() - age,) * 2)
-    return path
-
-
-def load(conn: sqlite3.Connection, path: Path, again: bool = False) -> Summary:
-    """Import one file in this process."""
-    before = positions(conn)
-    summary = Importer(conn, parallel=False).import_file(path, again)
-    after = positions(conn)
-    assert all(after[source] >= position for source, position in before.items())
-    return summary
-
-
-def positions(conn: sqlite3.Connection) -> dict[int, int]:
-    return dict(conn.execute("SELECT id, position FROM sources").fetchall())
-
-
-def urls(conn: sqlite3.Connection) -> list[str]:
-    """What was requested, in order of arrival."""
-    return [url for (url,) in conn.execute("SELECT destination FROM proxy_log_entries ORDER BY id")]
-
-
-def urls_in(content: bytes) -> list[str]:
-    return [line.split()[6].decode() for line in content.splitlines()]
 
 
 def everything(conn: sqlite3.Connection) -> dict[str, list[Any]]:
@@ -199,32 +163,6 @@ def test_files_that_differ_behind_the_last_block_of_512_bytes(conn: sqlite3.Conn
     assert load(conn, write(tmp_path / "b.log", LOG[: BORDERS[11]] + LOG[BORDERS[12] :])).rows == LINES - 1
 
 
-@pytest.mark.parametrize("kind", COMPRESS)
-@pytest.mark.parametrize("left", [0.3, 0.7, 0.98])
-def test_of_a_truncated_file_what_is_there_is_taken_once(
-    kind: str, left: float, conn: sqlite3.Connection, tmp_path: Path
-) -> None:
-    whole = COMPRESS[kind](LOG * 4)
-    path = write(tmp_path / "old", whole[: int(len(whole) * left)])
-    first = load(conn, path)
-    assert first.damage
-    assert 0 < first.rows < LINES * 4 or kind != "gz"
-    again = load(conn, path)
-    assert (again.rows, again.skipped) == (0, sum(positions(conn).values()))
-    assert again.damage
-    assert load(conn, write(path, whole)).rows == LINES * 4 - first.rows
-    assert urls(conn) == urls_in(LOG * 4)
-
-
-@pytest.mark.parametrize("kind", COMPRESS)
-def test_flipped_bits_never_end_in_a_crash(kind: str, conn: sqlite3.Connection, tmp_path: Path) -> None:
-    whole = COMPRESS[kind](LOG)
-    for at in range(0, len(whole), len(whole) // 12):
-        flipped = whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]
-        for _ in range(2):
-            load(conn, write(tmp_path / "old", flipped))
-
-
 def test_a_last_line_without_its_end_counts_when_nobody_writes_any_more(
     conn: sqlite3.Connection, tmp_path: Path
 ) -> None:
@@ -236,53 +174,6 @@ def test_a_last_line_without_its_end_counts_when_nobody_writes_any_more(
     assert load(conn, write(path, content + b"/and-more\n" + LOG)).rows == LINES
     assert urls(conn) == urls_in(LOG + LOG)
     assert conn.execute("SELECT count(*) FROM rejected_lines").fetchone() == (0,)
-
-
-IMPORT = """
-import os, sys
-from pathlib import Path
-from proxyweb.db.connection import connect
-from proxyweb.ingest import importer
-importer.TRANSACTION_BYTES, importer.BATCHES_AHEAD = 40_000, 1
-work = importer.Importer(connect(Path(sys.argv[1])), parallel=sys.argv[3] == "aside")
-os.write(int(sys.argv[4]), b"1")
-os.read(int(sys.argv[5]), 1)
-print(work.import_file(Path(sys.argv[2])).rows)
-"""
-
-
-@pytest.mark.parametrize("how", [("here", "here"), ("here", "aside"), ("aside", "aside")])
-def test_two_processes_with_the_same_file_read_each_line_once(how: tuple[str, str], tmp_path: Path) -> None:
-    path, database = write(tmp_path / "access.log", log(*traffic(20_000))), tmp_path / "proxyweb.sqlite"
-    conn = new_database(database)
-    begun, told = os.pipe()
-    go, start = os.pipe()
-    commands = [[sys.executable, "-c", IMPORT, str(database), str(path), name, str(told), str(go)] for name in how]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=(told, go)) for command in commands]
-    for _ in processes:
-        os.read(begun, 1)
-    os.write(start, b"go")
-    assert sum(int(process.communicate(timeout=50)[0]) for process in processes) == 20_000
-    for descriptor in (begun, told, go, start):
-        os.close(descriptor)
-    assert urls(conn) == urls_in(path.read_bytes())
-    assert rollups.differences(conn) + zones.differences(conn) == []
-    assert len(positions(conn)) == 1
-    conn.close()
-
-
-def test_after_a_lock_that_was_not_to_be_had_texts_are_numbered_right(
-    conn: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work, other = Importer(conn, parallel=False), connect(tmp_path / "proxyweb.sqlite")
-    path = write(tmp_path / "access.log", LOG)
-    assert work.import_file(write(tmp_path / "first", LOG[: BORDERS[10]])).rows
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
-    with transaction(other), pytest.raises(Busy):
-        work.import_file(path)
-    assert work.import_file(path).rows
-    assert urls(conn) == urls_in(LOG)
-    other.close()
 
 
 def test_an_empty_file(conn: sqlite3.Connection, tmp_path: Path) -> None:
@@ -314,24 +205,3 @@ def test_again_reads_everything_again(conn: sqlite3.Connection, tmp_path: Path) 
     assert load(conn, path).rows == 0
     assert load(conn, write(path, LOG + log(Request()))).rows == 1
     assert len(positions(conn)) == 2
-
-
-def test_what_cannot_be_read(conn: sqlite3.Connection, tmp_path: Path) -> None:
-    for path in (tmp_path / "missing", tmp_path):
-        with pytest.raises(ImportFailed, match=f"{path} can't be read: [A-Z]"):
-            load(conn, path)
-    damaged = Importer(conn).import_stream(BytesIO(b"\x1f\x8b" + b"garbage" * 9))
-    assert (damaged.rows, bool(damaged.damage)) == (0, True)
-
-
-def test_a_parsing_process_that_ends_unexpectedly_is_an_error(
-    conn: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*given: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("proxyweb.ingest.batches.encode", fail)
-    with pytest.raises(ProxywebError, match="Import again"):
-        Importer(conn, parallel=True).import_file(write(tmp_path / "access.log", LOG))
-    monkeypatch.undo()
-    assert load(conn, tmp_path / "access.log").rows == LINES
