@@ -22,7 +22,7 @@ from proxyweb.escaping import one_line
 log = logging.getLogger("proxyweb.api")
 
 JSON = "application/json"
-AUTHENTICATE = 'Basic realm="proxyweb", Bearer'
+AUTHENTICATE = ('Basic realm="proxyweb"', "Bearer")  # a header each: Chromium asks for no password otherwise
 UNEXPECTED = "Something went wrong in proxyweb; its log says what."
 NO_DATABASE = "The database can't be used at the moment; proxyweb's log says why."
 SENTENCES = {
@@ -77,7 +77,8 @@ def typed(error: ProxywebError) -> Response:
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if isinstance(error, Unauthenticated):
-        response.headers["WWW-Authenticate"] = AUTHENTICATE
+        for challenge in AUTHENTICATE:
+            response.headers.add("WWW-Authenticate", challenge)
     return response
 
 
