@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
+from hypothesis import settings
 
 from proxyweb.accounts import users
 from proxyweb.api.context import core_of
@@ -37,6 +38,9 @@ def configuration(instance: Path, **variables: str) -> Config:
     given = {"ACCESS_LOG": "", **variables}
     return load({"PROXYWEB_INSTANCE": str(instance), **{f"PROXYWEB_{name}": value for name, value in given.items()}})
 
+
+settings.register_profile("proxyweb", deadline=None)  # the machine may be busy with something else
+settings.load_profile("proxyweb")
 
 pytest_plugins = ["tests.large_log"]
 

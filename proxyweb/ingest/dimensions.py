@@ -37,16 +37,26 @@ class DimensionTable:
 
     def load(self) -> None:
         """Take up what the table holds now."""
+        self.known = {}
+        self.next_id = 0
+        self.load_new()
+
+    def load_new(self) -> None:
+        """Take up what others have added."""
         self._new = []
+        if self.known is not None:
+            rows = self.conn.execute(
+                f"SELECT id, {', '.join(self.known_by)} FROM {self.table} WHERE id >= ? LIMIT {MAX_REMEMBERED + 1}",
+                (self.next_id,),
+            )
+            if len(self.known_by) == 1:
+                self.known.update((value, number) for number, value in rows)
+            else:
+                self.known.update((tuple(value), number) for number, *value in rows)
+            if len(self.known) > MAX_REMEMBERED:
+                self.known = None
         last = self.conn.execute(f"SELECT max(id) FROM {self.table}").fetchone()[0]
         self.next_id = (last or 0) + 1
-        rows = self.conn.execute(f"SELECT id, {', '.join(self.known_by)} FROM {self.table} LIMIT {MAX_REMEMBERED + 1}")
-        if len(self.known_by) == 1:
-            self.known = {value: number for number, value in rows}
-        else:
-            self.known = {tuple(value): number for number, *value in rows}
-        if len(self.known) > MAX_REMEMBERED:
-            self.known = None
 
     def find(self, value: Any) -> int | None:
         """The id of a value, if it has one."""
@@ -71,6 +81,8 @@ class DimensionTable:
                 self.refers_to.flush()
             self.conn.executemany(self._insert, self._new)
             self._new = []
+            if self.known is not None and len(self.known) > MAX_REMEMBERED:
+                self.known = None
 
 
 class Dimensions:
@@ -100,6 +112,7 @@ class Dimensions:
 
     def restart(self) -> None:
         """Forget the numbering."""
+        self.host_of_site, self.site_is_address, self.class_of_kind = {}, {}, {}
         self.values = {name: [_ABSENT[name]] if name in _ABSENT else [] for name in self.tables}
         self.ids = {name: [0] if name in _ABSENT else [] for name in self.tables}
 
@@ -108,9 +121,13 @@ class Dimensions:
         for table in self.tables.values():
             table.load()
         values = self.values
-        self.host_of_site, self.site_is_address, self.class_of_kind = {}, {}, {}
         self.restart()
         self.learn({name: known[len(self.values[name]) :] for name, known in values.items()})
+
+    def load_new(self) -> None:
+        """Take up what other processes have added to the tables."""
+        for table in self.tables.values():
+            table.load_new()
 
     def learn(self, fresh: dict[str, list[Hashable]]) -> None:
         """Give ids to the values that a batch brings, in their order; new ones are inserted."""

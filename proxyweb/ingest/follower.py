@@ -88,7 +88,7 @@ class Follower:
         if self._is_due(now):
             try:
                 pause = self._read_all(now)
-            except (ProxywebError, sqlite3.Error) as error:
+            except (ProxywebError, sqlite3.Error, OSError) as error:
                 self._failed(error, now)
         if self._beat() and self._access.replaced():
             log.warning("the database was replaced: reading goes on from the positions that the new one knows")
@@ -185,9 +185,10 @@ class Follower:
             file.compare_at = now + (self._monotonic() - now) / COMPARING_SHARE
             return
         log.info("reading %s from byte %d", file.name, file.checkpoint.position)
-        written = file.first_unread_time()
+        written = file.first_unread_time() if file.existed else None
         if written is not None:
             file.behind_since = min(now, now - (self._clock() - written))
+        file.existed = False
 
     def _forget_deleted(self, store: Store) -> None:
         """Number texts anew after rows were deleted, so that those which no row has any more are not stored again."""
@@ -206,10 +207,10 @@ class Follower:
             self._say("The database is busy: another program keeps it locked.")
         return False
 
-    def _failed(self, error: ProxywebError | sqlite3.Error, now: float) -> None:
+    def _failed(self, error: ProxywebError | sqlite3.Error | OSError, now: float) -> None:
         if isinstance(error, sqlite3.Error):
             error = translated(error)
-        self._say(error.detail)
+        self._say(error.detail if isinstance(error, ProxywebError) else f"A log can't be read: {error.strerror}.")
         self._start_over()
         self._retry_seconds = min(max(self._retry_seconds * 2, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS)
         self._retry_at = now + self._retry_seconds

@@ -48,8 +48,8 @@ class LogFile(ABC):
     this time of the file system's clock or later.
     `cut`: what was read of it stands there no more. `ending`: nothing more is expected, so a last line counts without
     its end. `behind_since`: when all of it had been read for the last time, in seconds of the monotonic clock, as are
-    all times here. `compare_at`: when its content may be compared with what is known. `pulse` is called while much is
-    read.
+    all times here. `existed`: it was there when following began, so that its unread lines may be older than that.
+    `compare_at`: when its content may be compared with what is known. `pulse` is called while much is read.
     """
 
     def __init__(self, descriptor: int, name: Path, pulse: Callable[[], None], now: float) -> None:
@@ -66,6 +66,7 @@ class LogFile(ABC):
         self.ending = False
         self.done = False
         self.behind_since = self.compare_at = now
+        self.existed = False
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -33,7 +33,15 @@ class OpenSegment:
 
     def load(self, conn: sqlite3.Connection, next_id: int) -> None:
         """Take up the open segment from its stored rows."""
-        self.columns = _columns(conn, next_id >> SEGMENT_BITS, next_id & SEGMENT_ROWS - 1)
+        self.columns = _columns(conn, next_id >> SEGMENT_BITS << SEGMENT_BITS, next_id)
+
+    def load_new(self, conn: sqlite3.Connection, known_to: int, next_id: int) -> None:
+        """Take up what others have stored from the id `known_to` on."""
+        if known_to >> SEGMENT_BITS != next_id >> SEGMENT_BITS:
+            self.load(conn, next_id)
+            return
+        for name, values in _columns(conn, known_to, next_id).items():
+            self.columns[name].extend(values)
 
     def add(self, conn: sqlite3.Connection, last_id: int, columns: dict[str, list[int]]) -> None:
         """Append rows, of which `last_id` is the last; full segments are stored."""
@@ -56,7 +64,7 @@ def differences(conn: sqlite3.Connection) -> list[str]:
     full = next_id >> SEGMENT_BITS
     wrong = dict.fromkeys(TABLES.values(), 0)
     for segment in range(full):
-        columns = _columns(conn, segment, SEGMENT_ROWS)
+        columns = _full_columns(conn, segment)
         bounds = (segment << VALUE_BITS, (segment + 1 << VALUE_BITS) - 1)
         for name, table in TABLES.items():
             stored = conn.execute(f"SELECT id, offsets FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id", bounds)
@@ -74,14 +82,18 @@ def rebuild_segment(conn: sqlite3.Connection, segment: int) -> None:
             f"DELETE FROM {table} WHERE id BETWEEN ? AND ?",
             (segment << VALUE_BITS, (segment + 1 << VALUE_BITS) - 1),
         )
-    _store(conn, segment, _columns(conn, segment, SEGMENT_ROWS))
+    _store(conn, segment, _full_columns(conn, segment))
 
 
-def _columns(conn: sqlite3.Connection, segment: int, size: int) -> dict[str, list[int]]:
-    columns = {name: [0] * size for name in TABLES}
-    first = segment << SEGMENT_BITS
+def _full_columns(conn: sqlite3.Connection, segment: int) -> dict[str, list[int]]:
+    return _columns(conn, segment << SEGMENT_BITS, segment + 1 << SEGMENT_BITS)
+
+
+def _columns(conn: sqlite3.Connection, first: int, end: int) -> dict[str, list[int]]:
+    """The values of the rows with ids from `first` to before `end`."""
+    columns = {name: [0] * (end - first) for name in TABLES}
     clients, hosts, kinds, users = columns.values()
-    for row_id, *values in conn.execute(_COLUMNS, (first, first + size - 1)):
+    for row_id, *values in conn.execute(_COLUMNS, (first, end - 1)):
         offset = row_id - first
         clients[offset], hosts[offset], kinds[offset], users[offset] = values
     return columns

@@ -60,8 +60,11 @@ class Watch:
         """Take notice of what became of the path and of the open files; open what is new. Asks no database."""
         self._close_done()
         empty = [file for file in self.files if not file.size]
-        for file in self.files:
-            file.look(now)
+        for file in list(self.files):
+            try:
+                file.look(now)
+            except OSError as error:
+                self.drop(file, error, now)
         if now < self._open_at:
             return
         try:
@@ -93,6 +96,8 @@ class Watch:
             rotated = not (self.current and self._was_followed(conn, self.current))
             for file in self._rotated(conn, known, now) if rotated else self._unfinished(known, now):
                 self._insert(file, self.current)
+        for file in self.files:
+            file.existed = True
         self.started = True
 
     def drop(self, file: LogFile, error: OSError, now: float) -> None:

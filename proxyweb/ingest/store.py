@@ -37,7 +37,7 @@ class Store:
         self.zones = OpenZones()
         self.hourly = HourlyGroups()
         self.next_id = -1
-        self.generation = -1
+        self.generation = self.deletions = -1
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -54,14 +54,19 @@ class Store:
             raise
 
     def _take_up(self) -> None:
-        """Notice what other processes did since this one's last transaction."""
-        stored = generation(self.conn, "logs")
-        if stored != self.generation:
-            self.next_id = self.conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
+        """Notice what other processes did since this one's last transaction: rows are added to what is known, but after
+        a deletion, as after a failure of its own, everything is loaded anew."""
+        conn, stored, deletions = self.conn, generation(self.conn, "logs"), generation(self.conn, "deletions")
+        if deletions != self.deletions or self.generation < 0:
+            self.next_id = generation(conn, "next_id")
             self.dimensions.reload()
-            self.segment.load(self.conn, self.next_id)
-        advance(self.conn, "logs")
-        self.generation = stored + 1
+            self.segment.load(conn, self.next_id)
+        elif stored != self.generation:
+            before, self.next_id = self.next_id, generation(conn, "next_id")
+            self.dimensions.load_new()
+            self.segment.load_new(conn, before, self.next_id)
+        advance(conn, "logs")
+        self.generation, self.deletions = stored + 1, deletions
 
     def add(self, batch: Batch) -> None:
         """The rows of a batch, in its order."""

@@ -20,7 +20,7 @@ from proxyweb.ingest import postings, rollups, zones
 from proxyweb.retention import clear_all
 from tests.e2e.program import Follow, command, environment
 from tests.ingest.following import Writer
-from tests.ingest.test_rotation import shift
+from tests.ingest.rotating import shift
 
 
 @pytest.fixture

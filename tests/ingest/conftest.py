@@ -39,3 +39,12 @@ def following(database: Path, writer: Writer) -> Iterator[Following]:
     following = Following(database.parent, writer.path)
     yield following
     following.stop()
+
+
+@pytest.fixture
+def started(following: Following, writer: Writer) -> Following:
+    """A follower that has read ten lines."""
+    writer.write(10)
+    following.turn()
+    assert following.exact(writer)
+    return following

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from proxyweb.db.connection import connect
 from proxyweb.ingest.follower import Follower
@@ -28,10 +29,10 @@ class Writer:
         """So many whole lines."""
         self.put(self.next_lines(count))
 
-    def next_lines(self, count: int) -> bytes:
-        """So many lines that count as written."""
+    def next_lines(self, count: int, **fields: Any) -> bytes:
+        """So many lines that count as written; `fields` are those of `factory.Request`."""
         self.lines += count
-        return log(*traffic(count, start=self.lines - count))
+        return log(*traffic(count, start=self.lines - count, **fields))
 
     def put(self, data: bytes) -> None:
         with self._lock:
@@ -108,12 +109,20 @@ class Following:
 
     def numbers(self) -> list[int]:
         """The numbers of the lines that are stored, in the order of arrival."""
+        return [int(url.rpartition("/")[2]) for url in self.destinations()]
+
+    def destinations(self) -> list[str]:
+        """What was asked for, in the order of arrival."""
         conn = connect(self.database, readonly=True)
         try:
             rows = conn.execute("SELECT destination FROM proxy_log_entries ORDER BY id").fetchall()
         finally:
             conn.close()
-        return [int(url.rpartition("/")[2]) for (url,) in rows]
+        return [url for (url,) in rows]
+
+    def exact(self, writer: Writer) -> bool:
+        """Whether every line is stored, once, in the order in which it was written."""
+        return self.numbers() == list(range(writer.lines))
 
     def rejected(self) -> dict[str, int]:
         """Rejected lines by reason."""

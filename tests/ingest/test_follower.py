@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from proxyweb import retention
 from proxyweb.db.connection import connect
 from proxyweb.ingest import postings, rollups, zones
 from proxyweb.ingest.status import FILE_BYTES, FollowerStatus, StatusFile, read_status
+from proxyweb.ingest.tail import Tail
 from tests.ingest.following import Following, Writer
-
-
-def exact(following: Following, writer: Writer) -> bool:
-    return following.numbers() == list(range(writer.lines))
 
 
 def test_a_locked_database(following: Following, writer: Writer) -> None:
@@ -38,7 +39,7 @@ def test_a_locked_database(following: Following, writer: Writer) -> None:
     other.execute("ROLLBACK")
     other.close()
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
     assert (following.status.state, following.status.lag_bytes) == ("following", 0)
 
 
@@ -61,6 +62,28 @@ def test_a_commit_that_fails(following: Following, writer: Writer) -> None:
     assert following.rejected() == {}
 
 
+def test_a_disk_that_does_not_give_the_log(
+    following: Following, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.write(3)
+    following.turn()
+    writer.write(3)
+
+    def broken(tail: Tail, size: int, position: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tail, "read_at", broken)
+        following.turn()
+        assert following.status.error == f"{writer.path} can't be read: Input/output error."
+        following.turn(12)
+        following.restart()
+        assert following.status.state == "error"
+    following.until(lambda: following.status.state == "following")
+    following.turn()
+    assert following.exact(writer)
+
+
 def test_a_restored_database_goes_on_from_its_own_position(following: Following, writer: Writer) -> None:
     writer.write(5)
     following.turn()
@@ -73,7 +96,7 @@ def test_a_restored_database_goes_on_from_its_own_position(following: Following,
     writer.reopen()
     writer.write(5)
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
     for name in ("proxyweb.sqlite", "proxyweb.sqlite-wal", "proxyweb.sqlite-shm"):
         (following.database.parent / name).unlink(missing_ok=True)
     following.turn(8)
@@ -83,7 +106,7 @@ def test_a_restored_database_goes_on_from_its_own_position(following: Following,
     writer.write(5)
     following.until(lambda: following.status.state == "following")
     following.turn(8)
-    assert exact(following, writer)
+    assert following.exact(writer)
 
 
 def test_an_empty_database_is_not_written_to(following: Following, writer: Writer) -> None:
@@ -97,7 +120,7 @@ def test_derived_tables_agree_and_differences_are_told(following: Following, wri
     for _ in range(3):
         writer.write(25_000)
         following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
     conn = connect(following.database)
     assert rollups.differences(conn) + zones.differences(conn) + postings.differences(conn) == []
     conn.execute("UPDATE log_zones SET max_bytes = 1 WHERE zone = 3")
@@ -109,6 +132,28 @@ def test_derived_tables_agree_and_differences_are_told(following: Following, wri
         "client_postings: 1 segments differ from the rows", "user_postings: 1 segments differ from the rows",
     ]  # fmt: skip
     conn.close()
+
+
+def test_texts_that_old_rows_alone_named_are_named_again(
+    following: Following, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.write(14)
+    following.turn()
+    forget = retention._forget_unreferred
+
+    def later(conn: sqlite3.Connection) -> None:
+        writer.write(1)
+        following.turn()  # a commit between the deletion of the rows and that of the texts
+        forget(conn)
+
+    monkeypatch.setattr(retention, "_forget_unreferred", later)
+    conn = connect(following.database)
+    assert retention.clear_old(conn, 1, following.time + 2 * 86_400) == 14
+    writer.write(14)
+    following.turn()
+    rows = conn.execute("SELECT count(*) FROM proxy_logs").fetchone()[0]
+    conn.close()
+    assert len(following.numbers()) == rows >= 14
 
 
 STATUS = FollowerStatus(1.5, "error", "no", "/var/log/squid/access.log", 7, 0.5, 12.5)
@@ -135,7 +180,7 @@ def test_a_status_that_can_not_be_written_is_no_reason_to_stop(
     following = Following(database.parent, writer.path)
     writer.write(3)
     following.turn(12)
-    assert exact(following, writer)
+    assert following.exact(writer)
     following.stop()
     assert [record.message for record in caplog.records if "follower.json" in record.message] == [
         f"{database.parent / 'follower.json'} can't be written: Is a directory"

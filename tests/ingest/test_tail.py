@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxyweb.db.connection import connect
+from proxyweb.ingest.batch import Encoder
 from proxyweb.ingest.content import BLOCK_BYTES
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.logfile import open_regular
@@ -19,10 +20,6 @@ from tests.ingest.factory import log, traffic
 from tests.ingest.following import Following, Writer
 
 NOBODY = 65_534
-
-
-def exact(following: Following, writer: Writer) -> bool:
-    return following.numbers() == list(range(writer.lines))
 
 
 def import_all(following: Following, path: Path) -> int:
@@ -40,7 +37,7 @@ def test_lines_are_stored_as_they_come(following: Following, writer: Writer) -> 
     for _ in range(5):
         writer.write(3)
         following.turn(2)
-        assert exact(following, writer)
+        assert following.exact(writer)
     assert (following.status.state, following.status.error) == ("following", None)
     assert following.status.lines_per_second > 0
 
@@ -58,7 +55,7 @@ def test_a_line_counts_when_it_is_whole(following: Following, writer: Writer) ->
     writer.put(line[-1:])
     following.turn()
     following.restart()
-    assert exact(following, writer)
+    assert following.exact(writer)
     assert (following.status.lag_bytes, following.status.lag_seconds) == (0, 0)
 
 
@@ -69,7 +66,7 @@ def test_a_first_line_that_is_not_whole(following: Following, writer: Writer) ->
     following.restart()
     writer.put(line[40:])
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
 
 
 @pytest.mark.parametrize("obstacle", ["folder", "fifo", "link to nothing", "link to itself"])
@@ -86,7 +83,7 @@ def test_something_else_at_the_path(following: Following, writer: Writer, obstac
         writer.path.symlink_to("nowhere" if obstacle == "link to nothing" else writer.path.name)
     writer.write(2)
     following.turn()
-    assert exact(following, writer), "what is written to the file that was open"
+    assert following.exact(writer), "what is written to the file that was open"
     status = following.status
     if obstacle == "link to nothing":
         assert (status.state, status.error) == ("waiting", None)
@@ -100,7 +97,7 @@ def test_something_else_at_the_path(following: Following, writer: Writer, obstac
     away.rename(writer.path)
     writer.write(2)
     following.turn()
-    assert (following.status.state, exact(following, writer)) == ("following", True)
+    assert (following.status.state, following.exact(writer)) == ("following", True)
 
 
 def test_a_log_that_may_not_be_read(following: Following, writer: Writer) -> None:
@@ -121,7 +118,7 @@ def test_a_log_that_may_not_be_read(following: Following, writer: Writer) -> Non
     writer.path.chmod(0o640)
     writer.write(2)
     following.turn()
-    assert (following.status.state, exact(following, writer)) == ("following", True)
+    assert (following.status.state, following.exact(writer)) == ("following", True)
 
 
 def test_a_link_to_the_log_is_followed(following: Following, writer: Writer) -> None:
@@ -131,7 +128,19 @@ def test_a_link_to_the_log_is_followed(following: Following, writer: Writer) -> 
     writer.path.symlink_to("elsewhere")
     writer.write(3)
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
+
+
+def test_what_is_replaced_while_it_is_read_is_not_taken(following: Following, writer: Writer) -> None:
+    writer.write(20)
+    following.turn()
+    (tail,) = following.follower.watches[0].files
+    writer.write(5)
+    tail.look(0)
+    os.truncate(writer.path, 0)
+    writer.put(b"other\n" * 2000)
+    assert list(tail.batches(Encoder())) == []
+    assert tail.cut
 
 
 def test_long_lines_and_garbage(following: Following, writer: Writer) -> None:
@@ -147,7 +156,7 @@ def test_long_lines_and_garbage(following: Following, writer: Writer) -> None:
     writer.put(bytes(range(256)) * 40 + b"\n\x1b[2J\0\0\n")
     writer.write(2)
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
     assert following.rejected()["longer than 64 KiB"] == 1
 
 
@@ -155,18 +164,19 @@ def test_another_process_reads_the_same_file(following: Following, writer: Write
     for count in (50, 300):
         writer.write(count)
         following.turn()
-        writer.write(count)
+        writer.put(writer.next_lines(count).replace(b"http://site", b"http://sites-of-%d-" % count))
         assert import_all(following, writer.path) == count
-        writer.write(count)
+        writer.put(writer.next_lines(count).replace(b"http://site", b"http://later-%d-" % count))
         following.turn()
-        assert exact(following, writer)
+        assert following.exact(writer)
         copy = Path(shutil.copy(writer.path, writer.path.with_name("copy.log")))
         writer.write(count)
         with open(copy, "ab") as file:
             file.write(log(*traffic(count, start=writer.lines - count)))
         assert import_all(following, copy) == count, "known by its content"
         following.turn()
-        assert exact(following, writer)
+        assert following.exact(writer)
+    assert following.destinations() == [line.split()[6].decode() for line in writer.path.read_bytes().splitlines()]
     following.restart()
     writer.path.rename(writer.path.with_name("access.log.1"))
     following.stop()
@@ -174,7 +184,7 @@ def test_another_process_reads_the_same_file(following: Following, writer: Write
     writer.reopen()
     writer.write(5)
     following.restart()
-    assert exact(following, writer), "the follower still knows which file it was"
+    assert following.exact(writer), "the follower still knows which file it was"
 
 
 def test_an_imported_file_is_followed_from_there(following: Following, writer: Writer) -> None:
@@ -182,7 +192,7 @@ def test_an_imported_file_is_followed_from_there(following: Following, writer: W
     import_all(following, writer.path)
     writer.write(5)
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
 
 
 def test_a_known_content_that_is_put_back_is_not_read_again(following: Following, writer: Writer) -> None:
@@ -194,12 +204,12 @@ def test_a_known_content_that_is_put_back_is_not_read_again(following: Following
     writer.path.unlink()
     writer.put(part)
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
     assert following.status.lag_bytes == 0
     writer.write(3)  # it goes on in another way, as after a crash that took the end of the log with it
     following.turn(8)
     following.restart()
-    assert exact(following, writer)
+    assert following.exact(writer)
 
 
 def test_cleared_lines_do_not_come_back(following: Following, writer: Writer) -> None:
@@ -228,7 +238,7 @@ def test_the_clock_jumps(following: Following, writer: Writer, now: float) -> No
     following.restart()
     writer.write(3)
     following.turn()
-    assert exact(following, writer)
+    assert following.exact(writer)
     assert following.status.time == following.time
 
 
