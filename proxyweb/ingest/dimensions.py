@@ -88,7 +88,7 @@ class DimensionTable:
 class Dimensions:
     """The ids of everything a batch refers to by number: `ids[name][number]` is the row in that dimension's table.
 
-    Beside them: a site's host and whether that is an address, by site id, and a kind's outcome class, by kind id.
+    Beside them: a site's host by site id, the sites whose host is an address, and a kind's outcome class by kind id.
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
@@ -106,13 +106,13 @@ class Dimensions:
         self.values: dict[str, list[Hashable]] = {}
         self.ids: dict[str, list[int]] = {}
         self.host_of_site: dict[int, int] = {}
-        self.site_is_address: dict[int, bool] = {}
+        self.address_sites: set[int] = set()
         self.class_of_kind: dict[int, int] = {}
         self.restart()
 
     def restart(self) -> None:
         """Forget the numbering."""
-        self.host_of_site, self.site_is_address, self.class_of_kind = {}, {}, {}
+        self.host_of_site, self.address_sites, self.class_of_kind = {}, set(), {}
         self.values = {name: [_ABSENT[name]] if name in _ABSENT else [] for name in self.tables}
         self.ids = {name: [0] if name in _ABSENT else [] for name in self.tables}
 
@@ -150,7 +150,9 @@ class Dimensions:
         hosts, sites = self.tables["host"], self.tables["site"]
         host_id = hosts.find(host) or hosts.add(host, to_address)
         site_id = sites.find(prefix) or sites.add(prefix, host_id)
-        self.host_of_site[site_id], self.site_is_address[site_id] = host_id, to_address
+        self.host_of_site[site_id] = host_id
+        if to_address:
+            self.address_sites.add(site_id)
         return site_id
 
     def _kind(self, kind: ResultKind) -> int:

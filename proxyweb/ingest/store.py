@@ -81,7 +81,7 @@ class Store:
         clients = list(map(ids["client"].__getitem__, batch.client))
         kinds = list(map(ids["kind"].__getitem__, batch.kind))
         sites = list(map(ids["site"].__getitem__, batch.site))
-        users = list(map(ids["user"].__getitem__, batch.user))
+        users = list(map(ids["user"].__getitem__, batch.user)) if any(batch.user) else batch.user
         first, self.next_id = self.next_id, self.next_id + count
         numbers = range(first, self.next_id)
         native = (
@@ -95,8 +95,11 @@ class Store:
         else:
             self.conn.executemany(_INSERT_NATIVE, zip(*native, strict=True))
         hosts = list(map(dimensions.host_of_site.__getitem__, sites))
-        to_address = map(dimensions.site_is_address.__getitem__, sites)
-        outcomes = list(map(int.__or__, map(dimensions.class_of_kind.__getitem__, kinds), to_address))
+        outcomes = list(map(dimensions.class_of_kind.__getitem__, kinds))
+        if not dimensions.address_sites.isdisjoint(sites):
+            outcomes = [
+                outcome | (site in dimensions.address_sites) for outcome, site in zip(outcomes, sites, strict=True)
+            ]
         self.segment.add(self.conn, self.next_id - 1, {"client": clients, "host": hosts, "kind": kinds, "user": users})
         self.zones.add(first, batch.time_ms, batch.bytes)
         self.hourly.add(batch.time_ms, outcomes, batch.bytes, batch.bytes_in if batch.extended else None)
