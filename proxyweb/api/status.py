@@ -108,4 +108,6 @@ def _trouble() -> str | None:
         follower = read_status(core.config.follower_status)
         if follower is None or not follower.alive(context.now()):
             return "The access log is not being followed."
+        if follower.state == "error":  # what it is may name files: that is in proxyweb's log and in 'proxyweb check'
+            return "The access log can't be read or stored at the moment; proxyweb's log says why."
     return None

@@ -58,6 +58,14 @@ def test_unhealthy_when_a_log_is_not_followed(make_app: Callable[..., APIFlask],
     assert client.get("/api/health").status_code == 503
 
 
+def test_unhealthy_when_the_follower_can_not_go_on(make_app: Callable[..., APIFlask], instance: Path) -> None:
+    client = anonymous(make_app(ACCESS_LOG=LOG))
+    heartbeat(instance, state="error", error="/var/log/squid/access.log can't be read: Permission denied.")
+    answer = client.get("/api/health")
+    assert (answer.status_code, answer.json["status"]) == (503, "unhealthy")
+    assert "/var/log" not in answer.json["detail"]
+
+
 def test_status(make_app: Callable[..., APIFlask], instance: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         port = proxy.getsockname()[1]
