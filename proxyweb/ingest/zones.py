@@ -6,6 +6,7 @@ import sqlite3
 
 ZONE_BITS = 10
 ZONE_ROWS = 1 << ZONE_BITS
+IN_ZONE = f"l.id BETWEEN z.zone << {ZONE_BITS} AND (z.zone << {ZONE_BITS}) + {ZONE_ROWS - 1}"  # a row `l` of a zone `z`
 _UPSERT = """
     INSERT INTO log_zones (zone, rows, min_ms, max_ms, min_bytes, max_bytes) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (zone) DO UPDATE SET

@@ -7,6 +7,7 @@ from typing import Any
 
 from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.ingest.rollups import HOUR_MS
+from proxyweb.ingest.zones import IN_ZONE
 from proxyweb.queries.matches import count_by_postings, ids_in, open_from, segments
 from proxyweb.queries.selection import Selection
 
@@ -31,7 +32,7 @@ def _scanned(conn: sqlite3.Connection, selection: Selection) -> int:
     if selection.timed:
         condition += " AND z.max_ms >= :zone_since AND z.min_ms < :zone_until"
         arguments |= {"zone_since": selection.since_ms or 0, "zone_until": selection.until_ms or 1 << 62}
-        source = "log_zones AS z CROSS JOIN proxy_logs AS l ON l.id BETWEEN z.zone << 10 AND (z.zone << 10) + 1023"
+        source = f"log_zones AS z CROSS JOIN proxy_logs AS l ON {IN_ZONE}"
     else:
         source = "proxy_logs AS l"
     return int(conn.execute(f"SELECT count(*) FROM {source} WHERE {condition}", arguments).fetchone()[0])

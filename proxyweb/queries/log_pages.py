@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from proxyweb.ingest.rollups import HOUR_MS
+from proxyweb.ingest.zones import IN_ZONE, ZONE_BITS
 from proxyweb.queries.log_counts import total
 from proxyweb.queries.log_groups import Group, groups
 from proxyweb.queries.matches import Segment, ids_in, open_from, segments
@@ -26,7 +27,7 @@ Cursor = tuple[Any, int]  # the sort key and the id of the row before the page
 
 _SCAN_AT_MOST = 250_000  # rows read to find a page; a selection rarer than that goes through the posting lists
 _GATHER_AT_MOST = 20_000  # rows sorted by anything in memory
-_ZONED = "log_zones AS z CROSS JOIN proxy_logs AS l ON l.id BETWEEN z.zone << 10 AND (z.zone << 10) + 1023"
+_ZONED = f"log_zones AS z CROSS JOIN proxy_logs AS l ON {IN_ZONE}"
 _EARLIEST, _LATEST = 0, 1 << 62
 
 
@@ -154,10 +155,8 @@ def _time_window(
     condition += f" AND z.{'max_ms >= :since_ms' if request.descending else 'min_ms < :until_ms'}"
     condition += f" AND z.{'min_ms < :until_ms' if request.descending else 'max_ms >= :since_ms'}"
     if request.selection.after_id is not None:
-        condition += " AND z.zone >= :after_id >> 10"
-    if request.cursor is not None:
-        condition += f" AND (l.time_ms, l.id) {'<' if request.descending else '>'} (:cursor_key, :cursor_id)"
-        arguments |= {"cursor_key": request.cursor[0], "cursor_id": request.cursor[1]}
+        condition += f" AND z.zone >= :after_id >> {ZONE_BITS}"
+    condition += _behind_cursor("l.time_ms", request, arguments)
     return _pairs(
         conn,
         f"SELECT l.time_ms AS key, l.id AS id FROM {_ZONED} WHERE {condition}"
@@ -195,7 +194,7 @@ def _by_extreme_sizes(conn: sqlite3.Connection, request: PageRequest) -> list[tu
         conn,
         f"SELECT l.bytes AS key, l.id AS id FROM (SELECT zone FROM log_zones ORDER BY {bound} {request.direction},"
         f" zone {request.direction} LIMIT :need) AS z CROSS JOIN proxy_logs AS l"
-        " ON l.id BETWEEN z.zone << 10 AND (z.zone << 10) + 1023"
+        f" ON {IN_ZONE}"
         f" ORDER BY key {request.direction}, id {request.direction} LIMIT :limit OFFSET :offset",
         {"need": request.need, "limit": request.limit, "offset": request.offset},
     )
@@ -205,9 +204,7 @@ def _sorted_scan(conn: sqlite3.Connection, request: PageRequest) -> list[tuple[A
     if request.total <= _GATHER_AT_MOST and request.selection.values:
         return _gathered(conn, request, "l.bytes")[request.offset : request.need]
     condition, arguments = request.selection.where()
-    if request.cursor is not None:
-        condition += f" AND (l.bytes, l.id) {'<' if request.descending else '>'} (:cursor_key, :cursor_id)"
-        arguments |= {"cursor_key": request.cursor[0], "cursor_id": request.cursor[1]}
+    condition += _behind_cursor("l.bytes", request, arguments)
     return _pairs(
         conn,
         f"SELECT l.bytes AS key, l.id AS id FROM proxy_logs AS l WHERE {condition}"
@@ -316,16 +313,22 @@ def _keyed(
     conn: sqlite3.Connection, key: str, ids: list[int], request: PageRequest | None
 ) -> list[tuple[Any, int]]:  # fmt: skip
     """`(key, id)` of rows, those behind the request's cursor."""
-    condition, arguments = "1", dict[str, Any]()
-    if request is not None and request.cursor is not None:
-        condition = f"({key}, l.id) {'<' if request.descending else '>'} (:cursor_key, :cursor_id)"
-        arguments = {"cursor_key": request.cursor[0], "cursor_id": request.cursor[1]}
+    arguments: dict[str, Any] = {}
+    condition = "1" + (_behind_cursor(key, request, arguments) if request is not None else "")
     return _pairs(
         conn,
         f"SELECT {key} AS key, l.id AS id FROM json_each(:ids) AS j CROSS JOIN proxy_logs AS l ON l.id = j.value"
         f" WHERE {condition}",
         {**arguments, "ids": json.dumps(ids)},
     )
+
+
+def _behind_cursor(key: str, request: PageRequest, arguments: dict[str, Any]) -> str:
+    """The condition that a row stands behind the request's cursor, if it has one; its arguments are added."""
+    if request.cursor is None:
+        return ""
+    arguments["cursor_key"], arguments["cursor_id"] = request.cursor
+    return f" AND ({key}, l.id) {'<' if request.descending else '>'} (:cursor_key, :cursor_id)"
 
 
 def _pairs(conn: sqlite3.Connection, sql: str, arguments: dict[str, Any]) -> list[tuple[Any, int]]:

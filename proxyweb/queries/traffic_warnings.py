@@ -7,6 +7,7 @@ import sqlite3
 
 from proxyweb.ingest.record import AUTH, POLICY, TERMINATED, WAF
 from proxyweb.ingest.rollups import HOUR_MS
+from proxyweb.ingest.zones import IN_ZONE
 from proxyweb.score import Traffic
 
 HOURS = 24
@@ -20,7 +21,7 @@ _FIGURES = f"""
                    AS to_address,
                count(*) AS requests
         FROM log_zones AS z
-        CROSS JOIN proxy_logs AS l ON l.id BETWEEN z.zone << 10 AND (z.zone << 10) + 1023
+        CROSS JOIN proxy_logs AS l ON {IN_ZONE}
         WHERE z.max_ms >= :since_ms AND z.min_ms < :until_ms AND l.time_ms >= :since_ms AND l.time_ms < :until_ms
         GROUP BY 1, 2
     ), passed AS (
