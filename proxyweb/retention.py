@@ -12,14 +12,15 @@ import time
 from proxyweb.db.connection import snapshot, transaction
 from proxyweb.db.database import advance
 from proxyweb.ingest.postings import SEGMENT_BITS, SEGMENT_ROWS, TABLES, rebuild_segment
-from proxyweb.ingest.rollups import ROLLUPS, subtract
+from proxyweb.ingest.rollups import ROLLUPS
+from proxyweb.ingest.subtraction import renew_last_times, subtract
 from proxyweb.ingest.zones import ZONE_BITS, rebuild_zones
 
 DAY_MS = 86_400_000
 PAUSE_SECONDS = 0.01  # between transactions, so that whoever waits for the write lock gets it
 VACUUM_PAGES = 2_000  # given back to the disk in one transaction
 _REFERRED = {
-    "clients": "SELECT DISTINCT client_id FROM proxy_logs WHERE id >= ?",
+    "clients": "SELECT DISTINCT client_id FROM proxy_logs WHERE id >= ?1 UNION SELECT client_id FROM first_seen",
     "result_kinds": "SELECT DISTINCT kind_id FROM proxy_logs WHERE id >= ?",
     "peers": "SELECT DISTINCT peer_id FROM proxy_logs WHERE id >= ?",
     "users_seen": "SELECT DISTINCT user_id FROM proxy_logs WHERE id >= ?",
@@ -53,11 +54,13 @@ def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
 def _clear_segment(conn: sqlite3.Connection, segment: int, before_ms: int) -> int:
     first = segment << SEGMENT_BITS
     last = first + SEGMENT_ROWS - 1
-    subtract(conn, first, last, before_ms)
+    subtracted = subtract(conn, first, last, before_ms)
     deleted = conn.execute(
         "DELETE FROM proxy_logs WHERE id BETWEEN ? AND ? AND time_ms < ?", (first, last, before_ms)
     ).rowcount
     rebuild_zones(conn, first, last)
+    if subtracted:
+        renew_last_times(conn, subtracted, before_ms)
     next_id = conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
     if next_id > last:
         rebuild_segment(conn, segment)
@@ -71,11 +74,11 @@ def clear_all(conn: sqlite3.Connection) -> int:
     with transaction(conn):
         deleted: int = conn.execute("SELECT coalesce(sum(requests), 0) FROM hourly_requests").fetchone()[0]
         derived = [rollup.table for rollup in ROLLUPS] + list(TABLES.values())
-        for table in ("proxy_logs", "log_zones", *derived, "rejected_counts", "rejected_lines"):
+        for table in ("proxy_logs", "log_zones", *derived, "first_seen", "rejected_counts", "rejected_lines"):
             conn.execute(f"DELETE FROM {table}")
-        for table in ("sites", "hosts", "clients", "result_kinds"):
+        for table in ("sites", "hosts", "domains", "clients", "result_kinds"):
             conn.execute(f"DELETE FROM {table}")
-        for table in ("peers", "users_seen", "user_agents", "waf_verdicts"):
+        for table in ("peers", "users_seen", "user_agents", "waf_verdicts", "extensions", "services"):
             conn.execute(f"DELETE FROM {table} WHERE id > 0")
         advance(conn, "deletions")
         advance(conn, "logs")
@@ -96,7 +99,7 @@ def _forget_unreferred(conn: sqlite3.Connection) -> None:
         for table, ids in referred.items():
             gone = known[table] - ids - _first_column(conn, _REFERRED[table], next_id)
             conn.executemany(f"DELETE FROM {table} WHERE id = ?", ((row_id,) for row_id in gone))
-        conn.execute("DELETE FROM hosts WHERE id NOT IN (SELECT host_id FROM sites)")
+        conn.execute("DELETE FROM hosts WHERE id NOT IN (SELECT host_id FROM sites)")  # domains stay for first_seen
         advance(conn, "deletions")
 
 

@@ -12,8 +12,21 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
+from proxyweb.catalogue.file_types import extension_of
 from proxyweb.ingest import squid
-from proxyweb.ingest.record import NO_VERDICT, Record, ResultKind, host_of, is_address, reason_for, split_destination
+from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
+from proxyweb.ingest.groups import Columns, Groups, Known, group
+from proxyweb.ingest.record import (
+    BLOCKING_REASONS,
+    NO_VERDICT,
+    Record,
+    ResultKind,
+    host_of,
+    is_address,
+    reason_for,
+    split_destination,
+)
+from proxyweb.ingest.weights import BLOCKED, REQUEST
 
 Token = TypeVar("Token", bound=Hashable)
 Value = TypeVar("Value", bound=Hashable)
@@ -67,6 +80,7 @@ class Batch:
     """Rows as columns, in file order. `client` … `waf` are numbers of the vocabularies; new values come with them.
 
     The columns behind `rest` are empty unless the batch is `extended`. `restart` says that numbering began anew.
+    `groups` are the rows summed up for the rollups, by the same numbers and those of the vocabulary of extensions.
     `rejected` lists `(position, reason, line)`. `end` is the position in the source behind this batch, and `crcs` and
     `tail_crc` are the hasher's up to there.
     """
@@ -89,6 +103,7 @@ class Batch:
     bytes_in: list[int] = field(default_factory=list)
     waf: list[int] = field(default_factory=list)
     referer: list[str] = field(default_factory=list)
+    groups: Groups = field(default_factory=dict)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
     crcs: list[int] = field(default_factory=list)
     tail_crc: int = 0
@@ -123,7 +138,8 @@ def _nothing(count: int) -> tuple[Column, ...]:
 class Encoder:
     """Turns blocks of whole lines into batches; remembers the vocabularies between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, enrichment: Enrichment = BUILT_IN) -> None:
+        self.enrichment = enrichment
         self._begin()
 
     def _begin(self) -> None:
@@ -137,9 +153,12 @@ class Encoder:
         self.escaped_users.numbers, self.escaped_users.fresh = self.users.numbers, self.users.fresh
         self.agents: Vocabulary[str, str] = Vocabulary(squid.unescaped, "")
         self.wafs: Vocabulary[tuple[str, str, str], Verdict] = Vocabulary(_verdict, tuple(NO_VERDICT))
+        self.extensions: Vocabulary[str, str] = Vocabulary(extension_of, "")
         self.hierarchy_codes = _HierarchyCodes()
+        self.known = Known(lambda rest: self.extensions.number(extension_of(rest)))
         vocabularies = (
             self.clients, self.kinds, self.sites, self.peers, self.users, self.escaped_users, self.agents, self.wafs,
+            self.extensions,
         )  # fmt: skip
         self._held = (*vocabularies, *(vocabulary.numbers for vocabulary in vocabularies))
 
@@ -160,13 +179,46 @@ class Encoder:
             for line in block.replace(b"\0", b"\n").removesuffix(b"\n").split(b"\n"):
                 self._encode_odd(batch, line, start)
                 start += len(line) + 1
+        kinds, sites = self.kinds.take_fresh(), self.sites.take_fresh()
+        self._learn(kinds, sites)
+        self._group(batch)
+        enrich = self.enrichment
         batch.fresh = {
-            "client": self.clients.take_fresh(), "kind": self.kinds.take_fresh(), "site": self.sites.take_fresh(),
-            "peer": self.peers.take_fresh(), "user": self.users.take_fresh(), "agent": self.agents.take_fresh(),
+            "client": self.clients.take_fresh(),
+            "kind": kinds,
+            "site": [(*site, enrich.domain(*site[1:]), enrich.service(site[1])) for site in sites],
+            "peer": self.peers.take_fresh(),
+            "user": self.users.take_fresh(),
+            "agent": [(agent, *enrich.agent(agent)) for agent in self.agents.take_fresh()],
             "waf": self.wafs.take_fresh(),
-        }  # fmt: skip
+            "extension": self.extensions.take_fresh(),
+        }
         self.escaped_users.fresh = self.users.fresh
         return batch
+
+    def _learn(self, kinds: list[Kind], sites: list[Site]) -> None:
+        """Note of new values what grouping has to know."""
+        known = self.known
+        for kind in kinds:
+            blocked = ResultKind(*kind).reason in BLOCKING_REASONS
+            number = len(known.weight_of_kind)
+            known.weight_of_kind[number] = REQUEST | BLOCKED if blocked else REQUEST
+            if blocked:
+                known.blocked_kinds.add(number)
+        for number, (prefix, _, to_address) in enumerate(sites, len(self.sites.numbers) - len(sites)):
+            if to_address:
+                known.address_sites.add(number)
+            if prefix.endswith(("?", "#")):
+                known.pathless_sites.add(number)
+
+    def _group(self, batch: Batch) -> None:
+        batch.groups = group(
+            Columns(
+                batch.time_ms, batch.client, batch.kind, batch.site, batch.bytes, batch.rest, batch.agent,
+                batch.bytes_in, batch.waf,
+            ),
+            self.known,
+        )  # fmt: skip
 
     def _encode_lines(self, batch: Batch, lines: list[str]) -> None:
         rows = list(map(str.split, lines))

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-from proxyweb.ingest.record import BLOCKING_REASONS, ResultKind, status_text
-from proxyweb.ingest.rollups import outcome_class
+from proxyweb.catalogue.agents import Agent
+from proxyweb.ingest.record import BLOCKING_REASONS, ResultKind, cache_result, is_opaque, status_text
+from proxyweb.ingest.rollups import KindFacts
+from proxyweb.ingest.weights import BLOCKED, REQUEST
 
 MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
-_ABSENT = {"peer": "", "user": "", "agent": "", "waf": (0, "", "")}  # number 0 of these is id 0
+_ABSENT = {"peer": "", "user": "", "agent": "", "waf": (0, "", ""), "extension": ""}  # number 0 of these is id 0
 
 
 class DimensionTable:
@@ -22,7 +24,7 @@ class DimensionTable:
         table: str,
         known_by: tuple[str, ...],
         more: tuple[str, ...] = (),
-        refers_to: DimensionTable | None = None,
+        refers_to: tuple[DimensionTable, ...] = (),
     ) -> None:
         self.conn = conn
         self.table = table
@@ -77,8 +79,8 @@ class DimensionTable:
 
     def flush(self) -> None:
         if self._new:
-            if self.refers_to:
-                self.refers_to.flush()
+            for table in self.refers_to:
+                table.flush()
             self.conn.executemany(self._insert, self._new)
             self._new = []
             if self.known is not None and len(self.known) > MAX_REMEMBERED:
@@ -88,31 +90,42 @@ class DimensionTable:
 class Dimensions:
     """The ids of everything a batch refers to by number: `ids[name][number]` is the row in that dimension's table.
 
-    Beside them: a site's host by site id, the sites whose host is an address, and a kind's outcome class by kind id.
+    Beside them: a site's host by the site's number; and by id a host's domain, its service where it has one, what
+    counts of a kind of result, and what it weighs.
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
-        hosts = DimensionTable(conn, "hosts", ("host",), ("is_address",))
+        self.conn = conn
+        domains, services = DimensionTable(conn, "domains", ("domain",)), DimensionTable(conn, "services", ("name",))
+        hosts = DimensionTable(
+            conn, "hosts", ("host",), ("is_address", "domain_id", "service_id"), refers_to=(domains, services)
+        )
         self.tables = {
             "client": DimensionTable(conn, "clients", ("address",)),
+            "domain": domains,
+            "service": services,
             "host": hosts,
-            "site": DimensionTable(conn, "sites", ("prefix",), ("host_id",), refers_to=hosts),
-            "kind": DimensionTable(conn, "result_kinds", ResultKind._fields, ("status", "blocked")),
+            "site": DimensionTable(conn, "sites", ("prefix",), ("host_id",), refers_to=(hosts,)),
+            "kind": DimensionTable(conn, "result_kinds", ResultKind._fields, ("status", "blocked", "cache", "opaque")),
             "peer": DimensionTable(conn, "peers", ("address",)),
             "user": DimensionTable(conn, "users_seen", ("name",)),
-            "agent": DimensionTable(conn, "user_agents", ("agent",)),
+            "agent": DimensionTable(conn, "user_agents", ("agent",), Agent._fields),
             "waf": DimensionTable(conn, "waf_verdicts", ("score", "categories", "rules")),
+            "extension": DimensionTable(conn, "extensions", ("extension",)),
         }
         self.values: dict[str, list[Hashable]] = {}
         self.ids: dict[str, list[int]] = {}
-        self.host_of_site: dict[int, int] = {}
-        self.address_sites: set[int] = set()
-        self.class_of_kind: dict[int, int] = {}
+        self.host_of_site: list[int] = []
+        self.domain_of_host: dict[int, int] = {}
+        self.service_of_host: dict[int, int] = {}
+        self.facts_of_kind: dict[int, KindFacts] = {}
+        self.weight_of_kind: dict[int, int] = {}
         self.restart()
 
     def restart(self) -> None:
         """Forget the numbering."""
-        self.host_of_site, self.address_sites, self.class_of_kind = {}, set(), {}
+        self.host_of_site, self.domain_of_host, self.service_of_host = [], {}, {}
+        self.facts_of_kind, self.weight_of_kind = {}, {}
         self.values = {name: [_ABSENT[name]] if name in _ABSENT else [] for name in self.tables}
         self.ids = {name: [0] if name in _ABSENT else [] for name in self.tables}
 
@@ -144,19 +157,36 @@ class Dimensions:
         if name == "kind":
             return [self._kind(ResultKind(*kind)) for kind in values]
         table = self.tables[name]
+        if name == "agent":
+            return [table.find(agent) or table.add(agent, *program) for agent, *program in values]
         return [table.find(value) or table.add(value) for value in values]
 
-    def _site(self, prefix: str, host: str, to_address: bool) -> int:
+    def _site(self, prefix: str, host: str, to_address: bool, domain: str, service: str) -> int:
         hosts, sites = self.tables["host"], self.tables["site"]
-        host_id = hosts.find(host) or hosts.add(host, to_address)
+        host_id = hosts.find(host)
+        if host_id is None:
+            domains, services = self.tables["domain"], self.tables["service"]
+            domain_id = domains.find(domain) or domains.add(domain)
+            service_id = (services.find(service) or services.add(service)) if service else 0
+            host_id = hosts.add(host, to_address, domain_id, service_id)
+            self._follow(host_id, domain_id, service_id)
+        elif host_id not in self.domain_of_host:  # what the database says counts: rows were counted by it
+            hosts.flush()
+            found = self.conn.execute("SELECT domain_id, service_id FROM hosts WHERE id = ?", (host_id,)).fetchone()
+            self._follow(host_id, *found)
         site_id = sites.find(prefix) or sites.add(prefix, host_id)
-        self.host_of_site[site_id] = host_id
-        if to_address:
-            self.address_sites.add(site_id)
+        self.host_of_site.append(host_id)
         return site_id
+
+    def _follow(self, host_id: int, domain_id: int, service_id: int) -> None:
+        self.domain_of_host[host_id] = domain_id
+        if service_id:
+            self.service_of_host[host_id] = service_id
 
     def _kind(self, kind: ResultKind) -> int:
         kinds = self.tables["kind"]
-        number = kinds.find(kind) or kinds.add(kind, status_text(kind), kind.reason in BLOCKING_REASONS)
-        self.class_of_kind[number] = outcome_class(kind.reason, False)
+        blocked, cache, opaque = kind.reason in BLOCKING_REASONS, cache_result(kind), is_opaque(kind)
+        number = kinds.find(kind) or kinds.add(kind, status_text(kind), blocked, cache, opaque)
+        self.facts_of_kind[number] = KindFacts(kind.reason, cache, opaque)
+        self.weight_of_kind[number] = REQUEST | BLOCKED if blocked else REQUEST
         return number

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 POLICY, WAF, AUTH, ORIGIN, TERMINATED = "policy", "waf", "auth", "origin", "terminated"
 BLOCKING_REASONS = (POLICY, WAF, ORIGIN, TERMINATED)
+HIT, MISS = "hit", "miss"
 
 _SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+._\-]*://([^/?#]*)[/?#]?")  # `_` for cache_object
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -93,6 +94,25 @@ def answered_by_proxy(kind: ResultKind) -> bool:
         return True
     nobody_asked = kind.hierarchy_code in ("HIER_NONE", "NONE")
     return nobody_asked and "HIT" not in code and not kind.origin_status
+
+
+def cache_result(kind: ResultKind) -> str:
+    """`hit` when the answer came out of Squid's cache, revalidated or stale included; `miss` when it had to be fetched;
+    empty when no cache was asked (tunnels, what Squid answered itself, ICP)."""
+    code = kind.result_code
+    if not code.startswith("TCP_") or "DENIED" in code:
+        return ""
+    if "HIT" in code or "REFRESH_UNMODIFIED" in code or "REFRESH_FAIL_OLD" in code:
+        return HIT
+    return MISS if "MISS" in code or "REFRESH" in code else ""
+
+
+def is_opaque(kind: ResultKind) -> bool:
+    """Whether it is a tunnel that was let through and not decrypted. Squid logs a CONNECT that it decrypts as NONE_NONE
+    (older: NONE, TAG_NONE), and the requests in it after it."""
+    if kind.method != "CONNECT" or kind.bump_mode == "bump" or "NONE" in kind.result_code:
+        return False
+    return kind.reason in ("", ORIGIN)
 
 
 def status_text(kind: ResultKind) -> str:

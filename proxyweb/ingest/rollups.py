@@ -1,154 +1,233 @@
-"""The rollups, declared once as data. The writer, retention, `proxyweb check` and the tests all read this.
+"""The rollups, declared once as data: the writer, retention, `proxyweb check` and `rebuild`, and the tests read this.
 
-The invariant: every rollup equals a recount of the rows. A rollup is grouped in Python while rows pass by, and added to
-its table in the transaction that stores them; its recount is the SQL made of the same declaration.
+The invariant: every rollup equals a recount of the rows. It is grouped in Python while rows pass by (`groups`,
+`totals`); its recount is SQL made of the same declaration, and nothing else.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, ORIGIN, POLICY, TERMINATED, WAF
+from proxyweb.catalogue.file_types import extension_of
+from proxyweb.db.connection import transaction
+from proxyweb.db.database import advance
+from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS
+from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, HIT, MISS, ORIGIN
+from proxyweb.ingest.zones import IN_ZONE
 
-HOUR_MS = 3_600_000
-REASONS = ("", POLICY, WAF, ORIGIN, TERMINATED, AUTH)
+Row = tuple[Any, ...]
+_EVERYTHING = {"first": 0, "last": 1 << 62}
 
 
-@dataclass(frozen=True)
-class Count:
-    """A measure that counts rows: those with one of `reasons`, and only to literal addresses if so said."""
+class KindFacts(NamedTuple):
+    """What counts of a kind of result."""
+
+    reason: str
+    cache: str
+    opaque: bool
+
+
+class Measure(NamedTuple):
+    """A column that sums up something of every row, and its SQL."""
 
     name: str
-    reasons: tuple[str, ...] = REASONS
+    sql: str
+
+
+REQUESTS = Measure("requests", "count(*)")
+BLOCKED = Measure("blocked", "sum(k.blocked)")
+BYTES = Measure("bytes", "sum(l.bytes)")
+BYTES_IN = Measure("bytes_in", "sum(l.bytes_in)")
+
+
+class Chosen(NamedTuple):
+    """A column that sums up only the rows of some kinds: where the fact `fact` is one of `values`, and the host a
+    literal address if so said; their number, or their bytes."""
+
+    name: str
+    fact: str
+    values: tuple[str | bool, ...]
     to_addresses: bool = False
+    of_bytes: bool = False
 
     @property
     def sql(self) -> str:
-        listed = ", ".join(f"'{reason}'" for reason in self.reasons)
-        return f"sum(k.reason IN ({listed}){' AND h.is_address' if self.to_addresses else ''})"
+        listed = ", ".join(f"'{value}'" if isinstance(value, str) else str(int(value)) for value in self.values)
+        condition = f"k.{self.fact} IN ({listed}){' AND h.is_address' if self.to_addresses else ''}"
+        return f"sum(({condition}) * l.bytes)" if self.of_bytes else f"sum({condition})"
 
-    def counts(self, outcome: int) -> bool:
-        """Whether rows of an outcome class (see `outcome_class`) count."""
-        return REASONS[outcome >> 1] in self.reasons and (outcome & 1 == 1 or not self.to_addresses)
+
+class Bucket(NamedTuple):
+    """A length of time: the column that numbers it, and how many milliseconds it has."""
+
+    name: str
+    ms: int
+
+
+FIVE_MINUTES, HOUR, DAY = Bucket("five_minutes", FIVE_MINUTES_MS), Bucket("hour", HOUR_MS), Bucket("day", DAY_MS)
+
+
+class Key(NamedTuple):
+    """A column that rows are counted by, and the SQL of its value."""
+
+    name: str
+    sql: str
 
 
 @dataclass(frozen=True)
 class Rollup:
-    """One table: rows by hour, counted by `counts`, with `bytes` and `bytes_in` summed up."""
+    """One table: rows counted by bucket and keys. `grouping` names where the writer finds it among the groups."""
 
     table: str
-    counts: tuple[Count, ...]
+    bucket: Bucket
+    keys: tuple[Key, ...]
+    measures: tuple[Measure, ...]
+    grouping: str
+    where: str = ""
+    """Which rows count, when not all do."""
+    chosen: tuple[Chosen, ...] = ()
+    last: bool = False
+    """Whether the last time of each key in each bucket is kept: `last_ms`."""
 
     @property
-    def measures(self) -> tuple[str, ...]:
-        return (*(count.name for count in self.counts), "bytes", "bytes_in")
+    def known_by(self) -> tuple[str, ...]:
+        return (self.bucket.name, *(key.name for key in self.keys))
+
+    @property
+    def counted(self) -> tuple[Measure | Chosen, ...]:
+        return (*self.measures[:1], *self.chosen, *self.measures[1:])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.known_by, *(measure.name for measure in self.counted), *(("last_ms",) if self.last else ()))
 
     @property
     def recount(self) -> str:
-        """SQL that counts rows anew; `:first` and `:last` bound the ids."""
-        counted = ", ".join(f"{count.sql} AS {count.name}" for count in self.counts)
+        """SQL that counts rows anew, in the table's columns and order; `:first` and `:last` bound the ids."""
+        values = [f"l.time_ms / {self.bucket.ms}", *(key.sql for key in self.keys)]
+        values += [measure.sql for measure in self.counted]
+        if self.last:
+            values.append("max(l.time_ms)")
+        said = f"{' '.join(values)} {self.where}"
+        by = ", ".join(str(place) for place in range(1, len(self.known_by) + 1))
         return (
-            f"SELECT l.time_ms / {HOUR_MS} AS hour, {counted}, sum(l.bytes) AS bytes, sum(l.bytes_in) AS bytes_in "
-            "FROM proxy_logs AS l JOIN result_kinds AS k ON k.id = l.kind_id "
-            "JOIN sites AS s ON s.id = l.site_id JOIN hosts AS h ON h.id = s.host_id "
-            "WHERE l.id BETWEEN :first AND :last {where} GROUP BY 1"
+            f"SELECT {', '.join(values)} FROM proxy_logs AS l {_joins(said)}"
+            f"WHERE l.id BETWEEN :first AND :last{f' AND {self.where}' if self.where else ''} "
+            f"GROUP BY {by} ORDER BY {by}"
+        )
+
+    @property
+    def last_times(self) -> str:
+        """SQL that finds the last times of one bucket anew, before its keys; `:since_ms` and `:end_ms` bound it."""
+        keys = ", ".join(key.sql for key in self.keys)
+        return (
+            f"SELECT max(l.time_ms), {keys} FROM log_zones AS z CROSS JOIN proxy_logs AS l ON {IN_ZONE} "
+            f"{_joins(f'{keys} {self.where}')}WHERE z.max_ms >= :since_ms AND z.min_ms < :end_ms "
+            f"AND l.time_ms >= :since_ms AND l.time_ms < :end_ms{f' AND {self.where}' if self.where else ''} "
+            f"GROUP BY {keys}"
         )
 
     @property
     def upsert(self) -> str:
-        names = ("hour", *self.measures)
-        added = ", ".join(f"{name} = {name} + excluded.{name}" for name in self.measures)
+        added = [f"{measure.name} = {measure.name} + excluded.{measure.name}" for measure in self.counted]
+        if self.last:
+            added.append("last_ms = max(last_ms, excluded.last_ms)")
         return (
-            f"INSERT INTO {self.table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
-            f"ON CONFLICT (hour) DO UPDATE SET {added}"
+            f"INSERT INTO {self.table} ({', '.join(self.columns)}) VALUES ({', '.join('?' * len(self.columns))}) "
+            f"ON CONFLICT ({', '.join(self.known_by)}) DO UPDATE SET {', '.join(added)}"
         )
 
 
-HOURLY_REQUESTS = Rollup(
-    "hourly_requests",
-    (
-        Count("requests"),
-        *(Count(reason, (reason,)) for reason in BLOCKING_REASONS),
-        Count("auth", (AUTH,)),
-        Count("ip_blocks", BLOCKING_REASONS, to_addresses=True),
-    ),
+_EXTENSION = "extension_of(CASE WHEN substr(s.prefix, -1) IN ('?', '#') THEN '' ELSE l.rest END)"
+_NEW_EXTENSIONS = f"""
+    INSERT OR IGNORE INTO extensions (extension)
+    SELECT DISTINCT {_EXTENSION} FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id
+"""
+_JOINS = (  # what a recount joins when it speaks of it, in this order
+    ("k", "JOIN result_kinds AS k ON k.id = l.kind_id "),
+    ("shx", "JOIN sites AS s ON s.id = l.site_id "),
+    ("h", "JOIN hosts AS h ON h.id = s.host_id "),
+    ("x", f"JOIN extensions AS x ON x.extension = {_EXTENSION} "),
 )
-ROLLUPS = (HOURLY_REQUESTS,)
 
 
-def outcome_class(reason: str, to_address: bool) -> int:
-    """Reason and kind of destination in one small integer, so that grouping has one key."""
-    return REASONS.index(reason) << 1 | to_address
+def _joins(said: str) -> str:
+    return "".join(join for aliases, join in _JOINS if any(f"{alias}." in said for alias in aliases))
 
 
-@dataclass
-class HourlyGroups:
-    """What the rows of a transaction add to the rollups by hour."""
+_CLIENT = Key("client_id", "l.client_id")
+_HOST = Key("host_id", "s.host_id")
 
-    outcomes: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    sizes: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
-
-    def add(self, time_ms: list[int], outcomes: list[int], sizes: list[int], sizes_in: list[int] | None) -> None:
-        """Columns of one block. Most blocks lie within one hour and are counted at C's speed."""
-        hour = min(time_ms) // HOUR_MS
-        if hour == max(time_ms) // HOUR_MS:
-            self.outcomes[hour].update(outcomes)
-            total = self.sizes[hour]
-            total[0] += sum(sizes)
-            total[1] += sum(sizes_in or ())
-            return
-        for moment, outcome, size, size_in in zip(time_ms, outcomes, sizes, sizes_in or repeat(0), strict=False):
-            hour = moment // HOUR_MS
-            self.outcomes[hour][outcome] += 1
-            total = self.sizes[hour]
-            total[0] += size
-            total[1] += size_in
-
-    def flush(self, conn: sqlite3.Connection) -> None:
-        """Add everything to the tables and begin anew."""
-        for rollup in ROLLUPS:
-            conn.executemany(
-                rollup.upsert,
-                (
-                    (
-                        hour,
-                        *(sum(n for outcome, n in found.items() if count.counts(outcome)) for count in rollup.counts),
-                        *self.sizes[hour],
-                    )
-                    for hour, found in self.outcomes.items()
-                ),
-            )
-        self.outcomes.clear()
-        self.sizes.clear()
-
-
-def subtract(conn: sqlite3.Connection, first: int, last: int, before_ms: int) -> None:
-    """Take the rows with ids from `first` to `last` and times before `before_ms` out of every rollup."""
-    for rollup in ROLLUPS:
-        rows = conn.execute(
-            rollup.recount.format(where="AND l.time_ms < :before"), {"first": first, "last": last, "before": before_ms}
-        ).fetchall()
-        conn.executemany(rollup.upsert, ((hour, *(-measure for measure in measures)) for hour, *measures in rows))
-        conn.execute(f"DELETE FROM {rollup.table} WHERE requests = 0")
+HOURLY_REQUESTS = Rollup(
+    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN), "kind",
+    chosen=(
+        *(Chosen(reason, "reason", (reason,)) for reason in (*BLOCKING_REASONS, AUTH)),
+        Chosen("ip_blocks", "reason", BLOCKING_REASONS, to_addresses=True),
+        Chosen("ip_passed", "reason", ("", ORIGIN), to_addresses=True),
+        Chosen("opaque", "opaque", (True,)),
+        Chosen("hits", "cache", (HIT,)),
+        Chosen("misses", "cache", (MISS,)),
+        Chosen("hit_bytes", "cache", (HIT,), of_bytes=True),
+        Chosen("miss_bytes", "cache", (MISS,), of_bytes=True),
+    ),
+)  # fmt: skip
+ROLLUPS = (
+    Rollup("five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "all"),
+    HOURLY_REQUESTS,
+    Rollup("hourly_clients", HOUR, (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "client", last=True),
+    Rollup("daily_kinds", DAY, (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES), "kind_of_day"),
+    Rollup(
+        "hourly_extensions", HOUR, (Key("extension_id", "x.id"),), (REQUESTS, BYTES), "extension", where="x.id > 0"
+    ),
+    Rollup("hourly_agents", HOUR, (Key("agent_id", "l.agent_id"),), (REQUESTS, BYTES), "agent", "l.agent_id > 0"),
+    Rollup("hourly_waf_verdicts", HOUR, (Key("waf_id", "l.waf_id"),), (REQUESTS, BLOCKED), "waf", "l.waf_id > 0"),
+    Rollup("hourly_blocked_hosts", HOUR, (_HOST,), (REQUESTS,), "blocked_host", where="k.blocked"),
+    Rollup("daily_hosts", DAY, (_HOST,), (REQUESTS, BLOCKED, BYTES), "host"),
+    Rollup(
+        "daily_services", DAY, (Key("service_id", "h.service_id"), _CLIENT), (REQUESTS, BLOCKED, BYTES), "service",
+        where="h.service_id > 0", last=True,
+    ),
+)  # fmt: skip
 
 
 def differences(conn: sqlite3.Connection) -> list[str]:
     """What is wrong with the rollups, a sentence each; empty when they equal a recount of all rows."""
+    _prepare(conn)
     found = []
     for rollup in ROLLUPS:
-        names = ", ".join(("hour", *rollup.measures))
-        recount = rollup.recount.format(where="")
-        bounds = {"first": 0, "last": (1 << 62)}
-        for stored, counted in (
-            (f"SELECT {names} FROM {rollup.table}", recount),
-            (recount, f"SELECT {names} FROM {rollup.table}"),
-        ):
-            query = f"SELECT count(*) FROM (SELECT * FROM ({stored}) EXCEPT SELECT * FROM ({counted}))"
-            wrong = conn.execute(query, bounds).fetchone()[0]
-            if wrong:
-                found.append(f"{rollup.table}: {wrong} hours differ from a recount of the rows")
-                break
+        by = ", ".join(rollup.known_by)
+        stored = conn.execute(f"SELECT {', '.join(rollup.columns)} FROM {rollup.table} ORDER BY {by}")
+        counted = conn.execute(rollup.recount, _EVERYTHING)
+        wrong = _differing(stored, counted, key=itemgetter(slice(len(rollup.known_by))))
+        if wrong:
+            found.append(f"{rollup.table}: {wrong} rows differ from a recount of the log")
     return found
+
+
+def _differing(stored: Iterable[Row], counted: Iterable[Row], key: Callable[[Row], Row]) -> int:
+    """How many keys have not the same row on both sides, which are sorted by it."""
+    pairs = (tuple(rows) for _, rows in groupby(merge(stored, counted, key=key), key))
+    return sum(len(pair) != 2 or pair[0] != pair[1] for pair in pairs)
+
+
+def rebuild(conn: sqlite3.Connection, rollups: tuple[Rollup, ...] = ROLLUPS) -> Iterator[str]:
+    """Count rollups anew from the rows, a transaction each; gives the name of each table when it is done."""
+    _prepare(conn)
+    for rollup in rollups:
+        with transaction(conn):
+            if rollup.grouping == "extension":
+                conn.execute(_NEW_EXTENSIONS)
+            conn.execute(f"DELETE FROM {rollup.table}")
+            conn.execute(f"INSERT INTO {rollup.table} ({', '.join(rollup.columns)}) {rollup.recount}", _EVERYTHING)
+            advance(conn, "logs")
+        yield rollup.table
+
+
+def _prepare(conn: sqlite3.Connection) -> None:
+    conn.create_function("extension_of", 1, extension_of, deterministic=True)

@@ -10,9 +10,11 @@ from proxyweb.db.connection import transaction
 from proxyweb.db.database import advance, generation
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.dimensions import Dimensions
+from proxyweb.ingest.first_seen import FirstSeen
+from proxyweb.ingest.groups import Columns, group_services
 from proxyweb.ingest.postings import OpenSegment
-from proxyweb.ingest.rollups import HourlyGroups
 from proxyweb.ingest.sources import Checkpoint
+from proxyweb.ingest.totals import Totals
 from proxyweb.ingest.zones import OpenZones
 
 REJECTED_KEPT = 1000
@@ -35,7 +37,8 @@ class Store:
         self.dimensions = Dimensions(conn)
         self.segment = OpenSegment()
         self.zones = OpenZones()
-        self.hourly = HourlyGroups()
+        self.totals = Totals()
+        self.first_seen = FirstSeen()
         self.next_id = -1
         self.generation = self.deletions = -1
 
@@ -50,7 +53,8 @@ class Store:
         except BaseException:
             self.generation = -1  # what was learnt inside is gone with the transaction
             self.zones.bounds.clear()
-            self.hourly = HourlyGroups()
+            self.totals.clear()
+            self.first_seen.forget()
             raise
 
     def _take_up(self) -> None:
@@ -60,6 +64,7 @@ class Store:
         if deletions != self.deletions or self.generation < 0:
             self.next_id = generation(conn, "next_id")
             self.dimensions.reload()
+            self.first_seen.forget()
             self.segment.load(conn, self.next_id)
         elif stored != self.generation:
             before, self.next_id = self.next_id, generation(conn, "next_id")
@@ -94,19 +99,19 @@ class Store:
             self.conn.executemany(_INSERT, zip(*native, agents, batch.bytes_in, wafs, batch.referer, strict=True))
         else:
             self.conn.executemany(_INSERT_NATIVE, zip(*native, strict=True))
-        hosts = list(map(dimensions.host_of_site.__getitem__, sites))
-        outcomes = list(map(dimensions.class_of_kind.__getitem__, kinds))
-        if not dimensions.address_sites.isdisjoint(sites):
-            outcomes = [
-                outcome | (site in dimensions.address_sites) for outcome, site in zip(outcomes, sites, strict=True)
-            ]
+        hosts = list(map(dimensions.host_of_site.__getitem__, batch.site))
         self.segment.add(self.conn, self.next_id - 1, {"client": clients, "host": hosts, "kind": kinds, "user": users})
         self.zones.add(first, batch.time_ms, batch.bytes)
-        self.hourly.add(batch.time_ms, outcomes, batch.bytes, batch.bytes_in if batch.extended else None)
+        self.totals.add(batch.groups, ids, dimensions.host_of_site)
+        columns = Columns(batch.time_ms, clients, kinds, sites, batch.bytes, batch.rest)
+        uses = group_services(columns, hosts, dimensions.service_of_host, dimensions.weight_of_kind)
+        self.totals.add_services(uses)
+        self.first_seen.add(batch.time_ms, hosts, clients, dimensions.domain_of_host, uses)
 
     def _flush(self) -> None:
         self.zones.flush(self.conn)
-        self.hourly.flush(self.conn)
+        self.totals.flush(self.conn, self.dimensions.facts_of_kind)
+        self.first_seen.flush(self.conn)
         self.conn.execute("UPDATE counters SET value = ? WHERE name = 'next_id'", (self.next_id,))
 
     def reject(self, batch: Batch, path: str, now: int) -> None:

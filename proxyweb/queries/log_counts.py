@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from proxyweb.ingest.groups import HOUR_MS
 from proxyweb.ingest.record import BLOCKING_REASONS
-from proxyweb.ingest.rollups import HOUR_MS
 from proxyweb.ingest.zones import IN_ZONE
 from proxyweb.queries.matches import count_by_postings, ids_in, open_from, segments
 from proxyweb.queries.selection import Selection

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from proxyweb.ingest.rollups import HOUR_MS
+from proxyweb.ingest.groups import HOUR_MS
 from proxyweb.ingest.zones import IN_ZONE, ZONE_BITS
 from proxyweb.queries.log_counts import total
 from proxyweb.queries.log_groups import Group, groups

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from proxyweb.db.connection import connect
-from proxyweb.ingest import archive
+from proxyweb.ingest import archive, batches
 from proxyweb.retention import clear_all
 from tests.ingest.factory import log, traffic
 from tests.ingest.following import Following, Writer
@@ -44,6 +44,7 @@ def test_cleared_in_the_middle_of_a_compressed_file(
     started: Following, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "TRANSACTION_BYTES", 1)
+    monkeypatch.setattr(batches, "BLOCK_BYTES", 32_768)
     started.stop()
     for part in range(10):
         writer.put(writer.next_lines(200).replace(b"http://site", b"http://part-%d-" % part))

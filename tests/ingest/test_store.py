@@ -17,6 +17,7 @@ from proxyweb.errors import DatabaseError
 from proxyweb.ingest import dimensions, postings
 from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.record import Record, WafVerdict
+from proxyweb.ingest.rollups import ROLLUPS
 from proxyweb.ingest.store import Store
 from tests.ingest.factory import FORMATS, Request, log, new_database, requests, traffic
 from tests.ingest.recount import assert_adds_up, dump, posting_lists, records
@@ -180,7 +181,8 @@ def delete_all(path: Path, *tables: str) -> None:
     """What retention does, as another process: rows go, then the texts that no row refers to any more."""
     other = connect(path)
     with transaction(other):
-        for table in ("proxy_logs", "hourly_requests", "log_zones", *postings.TABLES.values(), *tables):
+        derived = [rollup.table for rollup in ROLLUPS] + list(postings.TABLES.values())
+        for table in ("proxy_logs", *derived, "log_zones", "first_seen", *tables):
             other.execute(f"DELETE FROM {table}")
         other.execute("INSERT OR IGNORE INTO peers VALUES (0, '')")
         other.execute("UPDATE counters SET value = value + 1 WHERE name IN ('logs', 'deletions')")

@@ -13,7 +13,10 @@ How the log is kept, at about 66 bytes a request, everything in, where a native 
   as 16-bit integers: an inverted index at about 2.5 bytes an entry where a B-tree takes 12 to 17, and appended to,
   where a B-tree is written all over. Their id is `segment << 32 | value's id`.
 - `sources` are the files read so far, known by their content: the CRC of each 512 bytes of it (`source_marks`).
-- Rollups are declared in `ingest/rollups.py`.
+- Rollups are declared in `ingest/rollups.py`; each equals a recount of the rows, at any time. Buckets are Unix time
+  divided by their length: five minutes, an hour, a day (UTC).
+- `first_seen` says when something was first met, by whom: a domain or a client by anyone (`of_client_id` 0), a service
+  by anyone and by each client. It is no rollup: what clear-old deletes stays known here.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ down_revision = None
 SCHEMA = """
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO counters VALUES ('next_id', 1), ('logs', 0), ('settings', 0), ('accounts', 0), ('audit', 0),
-                            ('last_import', 0), ('deletions', 0);
+                            ('last_import', 0), ('deletions', 0), ('enrichment', 0);
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY,
@@ -63,7 +66,16 @@ CREATE TABLE audit_log (
 ) STRICT;
 
 CREATE TABLE clients (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE hosts (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE, is_address INTEGER NOT NULL) STRICT;
+CREATE TABLE domains (id INTEGER PRIMARY KEY, domain TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE services (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE hosts (
+    id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL UNIQUE,
+    is_address INTEGER NOT NULL,
+    domain_id INTEGER NOT NULL REFERENCES domains (id),
+    service_id INTEGER NOT NULL REFERENCES services (id)
+) STRICT;
+CREATE INDEX hosts_service ON hosts (service_id) WHERE service_id > 0;
 CREATE TABLE sites (
     id INTEGER PRIMARY KEY,
     prefix TEXT NOT NULL UNIQUE,
@@ -83,12 +95,22 @@ CREATE TABLE result_kinds (
     reason TEXT NOT NULL,
     status TEXT NOT NULL,
     blocked INTEGER NOT NULL,
+    cache TEXT NOT NULL,
+    opaque INTEGER NOT NULL,
     UNIQUE (method, result_code, status_code, hierarchy_code, content_type, origin_status, error_code, bump_mode,
             reason)
 ) STRICT;
 CREATE TABLE peers (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE users_seen (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE user_agents (id INTEGER PRIMARY KEY, agent TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE user_agents (
+    id INTEGER PRIMARY KEY,
+    agent TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    system TEXT NOT NULL,
+    device TEXT NOT NULL,
+    service_type TEXT NOT NULL
+) STRICT;
+CREATE TABLE extensions (id INTEGER PRIMARY KEY, extension TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE waf_verdicts (
     id INTEGER PRIMARY KEY,
     score INTEGER NOT NULL,
@@ -98,7 +120,9 @@ CREATE TABLE waf_verdicts (
 ) STRICT;
 INSERT INTO peers VALUES (0, '');
 INSERT INTO users_seen VALUES (0, '');
-INSERT INTO user_agents VALUES (0, '');
+INSERT INTO user_agents VALUES (0, '', '', '', '', '');
+INSERT INTO extensions VALUES (0, '');
+INSERT INTO services VALUES (0, '');
 INSERT INTO waf_verdicts VALUES (0, 0, '', '');
 
 CREATE TABLE proxy_logs (
@@ -134,6 +158,13 @@ CREATE TABLE host_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRIC
 CREATE TABLE kind_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
 CREATE TABLE user_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
 
+CREATE TABLE five_minute_requests (
+    five_minutes INTEGER PRIMARY KEY,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL
+) STRICT;
 CREATE TABLE hourly_requests (
     hour INTEGER PRIMARY KEY,
     requests INTEGER NOT NULL,
@@ -143,9 +174,92 @@ CREATE TABLE hourly_requests (
     terminated INTEGER NOT NULL,
     auth INTEGER NOT NULL,
     ip_blocks INTEGER NOT NULL,
+    ip_passed INTEGER NOT NULL,
+    opaque INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    misses INTEGER NOT NULL,
+    hit_bytes INTEGER NOT NULL,
+    miss_bytes INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     bytes_in INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE hourly_clients (
+    hour INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (hour, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_kinds (
+    day INTEGER NOT NULL,
+    kind_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, kind_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_extensions (
+    hour INTEGER NOT NULL,
+    extension_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (hour, extension_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_agents (
+    hour INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (hour, agent_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_waf_verdicts (
+    hour INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    PRIMARY KEY (hour, waf_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_blocked_hosts (
+    hour INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    PRIMARY KEY (hour, host_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_hosts (
+    day INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, host_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_services (
+    day INTEGER NOT NULL,
+    service_id INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (day, service_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE first_seen (
+    subject TEXT NOT NULL CHECK (subject IN ('domain', 'service', 'client')),
+    subject_id INTEGER NOT NULL,
+    of_client_id INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, subject_id, of_client_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX first_seen_newest ON first_seen (subject, of_client_id, first_ms);
+CREATE TABLE service_statuses (
+    name TEXT PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('approved', 'not approved', 'under review')),
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sources (
     id INTEGER PRIMARY KEY,
