@@ -49,6 +49,10 @@ class Config:
         return self.instance / "secret.key"
 
     @property
+    def shadow_it_file(self) -> Path:
+        return self.instance / "shadow_it.toml"
+
+    @property
     def follower_status(self) -> Path:
         return self.instance / "follower.json"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from proxyweb.config import Config
 from proxyweb.db.connection import connect
 from proxyweb.db.migrate import is_current
 from proxyweb.errors import DatabaseError, ProxywebError
+from proxyweb.ingest.enrichment import Enrichment
+from proxyweb.ingest.reclassification import is_classified
 
 
 def ready(config: Config) -> None:
@@ -16,7 +17,7 @@ def ready(config: Config) -> None:
 
     Raises ProxywebError with what the child said.
     """
-    if _is_ready(config.database):
+    if _is_ready(config):
         return
     receiver, sender = os.pipe()
     child = os.fork()
@@ -30,12 +31,13 @@ def ready(config: Config) -> None:
         raise DatabaseError(message or f"The database {config.database} could not be brought up to date.")
 
 
-def _is_ready(database: Path) -> bool:
+def _is_ready(config: Config) -> bool:
+    database = config.database
     if not database.exists() or not database.stat().st_size:
         return False
     conn = connect(database, readonly=True)
     try:
-        return is_current(conn)
+        return is_current(conn) and is_classified(conn, Enrichment(config.shadow_it_file))
     finally:
         conn.close()
 
@@ -43,11 +45,10 @@ def _is_ready(database: Path) -> bool:
 def _prepare(config: Config, sender: int) -> None:
     code = 1
     try:
-        from proxyweb.db.migrate import migrate
-        from proxyweb.start import prepare_instance
+        from proxyweb.instance import prepare_database, prepare_instance
 
         prepare_instance(config)
-        migrate(config.database)
+        prepare_database(config)
         code = 0
     except ProxywebError as error:
         os.write(sender, error.detail.encode())

@@ -21,6 +21,7 @@ from proxyweb.config import load
 from proxyweb.db.connection import connect
 from proxyweb.errors import ConfigError, Conflict
 from proxyweb.escaping import printable
+from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.follower import Follower
 from proxyweb.ingest.importer import Importer, ImportFailed, Summary
 from proxyweb.ingest.status import StatusFile
@@ -88,7 +89,7 @@ def import_files(files: Sequence[Path], again: bool) -> None:
             closing(connect(config.database)) as conn,
             click.progressbar(length=size, label="Importing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
         ):
-            importer = Importer(conn, bar.update)
+            importer = Importer(conn, bar.update, enrichment=Enrichment(config.shadow_it_file))
             for file in files:
                 try:
                     if file == STDIN:
@@ -130,7 +131,10 @@ def follow() -> None:
     with _alone(config.follower_lock), closing(StatusFile(config.follower_status)) as status_file:
         before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            Follower(config.database, config.access_logs, status_file, stop=lambda: bool(ended)).run()
+            Follower(
+                config.database, config.access_logs, status_file, stop=lambda: bool(ended),
+                shadow_it_file=config.shadow_it_file,
+            ).run()  # fmt: skip
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

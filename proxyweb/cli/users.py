@@ -19,7 +19,7 @@ from proxyweb.db.connection import connect
 from proxyweb.db.migrate import migrate
 from proxyweb.db.session import open_session, transaction
 from proxyweb.escaping import one_line
-from proxyweb.start import prepare_instance
+from proxyweb.instance import prepare_instance
 
 
 @click.group()

@@ -5,15 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from proxyweb.db.connection import connect, translated
+from proxyweb.db.connection import connect, transaction, translated
+from proxyweb.db.migrations import VERSIONS, known_versions, statements
 from proxyweb.errors import DatabaseError
-
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def known_versions() -> list[str]:
-    """The schema versions this code has, oldest first, by their file names (`0001_initial.py` is `0001`)."""
-    return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
 def current_version(conn: sqlite3.Connection) -> str | None:
@@ -45,10 +39,23 @@ def migrate(path: Path) -> None:
     """Make the database, or bring it up to date, all in one transaction: a failure leaves the file as it was."""
     conn = connect(path, busy_seconds=60)
     try:
+        if current_version(conn) is None:
+            _make(conn)
         if not is_current(conn):
             _upgrade(path, conn)
     finally:
         conn.close()
+
+
+def _make(conn: sqlite3.Connection) -> None:
+    """A new database, without Alembic, which takes longer to load than to run."""
+    with transaction(conn):
+        if current_version(conn) is None:  # nobody else has made it meanwhile
+            for version in known_versions():
+                for statement in statements(version):
+                    conn.execute(statement)
+            conn.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            conn.execute("INSERT INTO alembic_version VALUES (?)", (known_versions()[-1],))
 
 
 def _upgrade(path: Path, conn: sqlite3.Connection) -> None:
@@ -62,7 +69,7 @@ def _upgrade(path: Path, conn: sqlite3.Connection) -> None:
     engine = create_engine("sqlite://", creator=lambda: conn, poolclass=StaticPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(VERSIONS.parent))
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection

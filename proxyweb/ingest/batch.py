@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
-from proxyweb.catalogue.file_types import extension_of
+from proxyweb.catalogue.file_types import LONGEST, extension_of
 from proxyweb.ingest import squid
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
 from proxyweb.ingest.groups import Columns, Groups, Known, group
@@ -153,9 +153,9 @@ class Encoder:
         self.escaped_users.numbers, self.escaped_users.fresh = self.users.numbers, self.users.fresh
         self.agents: Vocabulary[str, str] = Vocabulary(squid.unescaped, "")
         self.wafs: Vocabulary[tuple[str, str, str], Verdict] = Vocabulary(_verdict, tuple(NO_VERDICT))
-        self.extensions: Vocabulary[str, str] = Vocabulary(extension_of, "")
+        self.extensions: Vocabulary[str, str] = Vocabulary(_extension, "")
         self.hierarchy_codes = _HierarchyCodes()
-        self.known = Known(lambda rest: self.extensions.number(extension_of(rest)))
+        self.known = Known(self._extension)
         vocabularies = (
             self.clients, self.kinds, self.sites, self.peers, self.users, self.escaped_users, self.agents, self.wafs,
             self.extensions,
@@ -219,6 +219,14 @@ class Encoder:
             ),
             self.known,
         )  # fmt: skip
+
+    def _extension(self, rest: str) -> int:
+        """The number of the extension of what follows a site and has a dot."""
+        path = rest[: rest.index("?")] if "?" in rest else rest
+        name, dot, letters = path.rpartition(".")
+        if not dot or name[-1:] in ("", "/") or len(letters) > LONGEST or "#" in path:  # for some reason, none or rare
+            return self.extensions.number(extension_of(path))
+        return self.extensions[letters]
 
     def _encode_lines(self, batch: Batch, lines: list[str]) -> None:
         rows = list(map(str.split, lines))
@@ -387,6 +395,11 @@ def _site(prefix: str) -> Site:
         raise Odd
     host = host_of(prefix)
     return prefix, host, is_address(host)
+
+
+def _extension(letters: str) -> str:
+    """Of what follows the last dot of a path."""
+    return extension_of(f"name.{letters}")
 
 
 def _peer(token: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import marshal
 import os
 import signal
@@ -15,6 +16,7 @@ from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, LineReader, Lines
 from proxyweb.ingest.sources import Hasher
 
+log = logging.getLogger("proxyweb.ingest")
 TRANSACTION_BYTES = 6_000_000  # read between two commits: about 50,000 lines, stored in a quarter of a second
 BATCHES_AHEAD = 10  # parsed before the write lock is taken, so that other writers get their turn
 PIPE_BYTES = 1 << 20  # lets the parser run ahead while the store commits
@@ -133,6 +135,8 @@ def _parse(batches: Batches, sender: Connection) -> None:
         code = 0
     except BrokenPipeError:
         pass
+    except Exception:
+        log.exception("the parsing process failed")
     finally:
         os._exit(code)
 

@@ -14,8 +14,6 @@ from proxyweb.catalogue import shadow_it
 from proxyweb.catalogue.agents import Agent, classify
 from proxyweb.catalogue.shadow_it import Catalogue
 
-OVERRIDE_NAME = "shadow_it.toml"
-
 
 class Enrichment:
     """The built-in knowledge, with what the owner's catalogue file in the instance folder changes. Loaded on first use:

@@ -11,10 +11,12 @@ from itertools import chain, islice
 from pathlib import Path
 
 from proxyweb.db.connection import translated
+from proxyweb.db.database import generation
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest.archive import Archive
 from proxyweb.ingest.batch import Encoder
 from proxyweb.ingest.batches import BATCHES_AHEAD
+from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.recognition import recognise
 from proxyweb.ingest.rotation import Watch
@@ -55,6 +57,7 @@ class Follower:
         stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        shadow_it_file: Path | None = None,
     ) -> None:
         self.watches = [Watch(path, paths, self._pulse) for path in paths]
         self.trouble = ""
@@ -62,8 +65,9 @@ class Follower:
         self._access = StoreAccess(database)
         self._status_file = status_file
         self._stop, self._clock, self._monotonic = stop, clock, monotonic
-        self._encoder = Encoder()
-        self._deletions = -1
+        self._enrichment = Enrichment(shadow_it_file)
+        self._encoder = Encoder(self._enrichment)
+        self._deletions = self._understood_by = -1
         self._retry_at = self._retry_seconds = 0.0
         self._committed_at = self._beat_at = float("-inf")
         self._locked_since: float | None = None
@@ -141,7 +145,7 @@ class Follower:
                 try:
                     self._read(store, watch, file, now)
                 except OSError as error:
-                    self._encoder = Encoder()
+                    self._encoder = Encoder(self._enrichment)
                     watch.drop(file, error, now)
                 if file.checkpoint and file.waiting:  # the older file first
                     pause = 0.0
@@ -166,7 +170,7 @@ class Follower:
                 read = store.commit_source(file.checkpoint, chain(ahead, batches), int(self._clock()))
             except Overtaken:
                 log.info("%s was read by another process meanwhile", file.name)
-                self._encoder = Encoder()
+                self._encoder = Encoder(self._enrichment)
                 file.forget()
                 return
             self.lines += sum(read)
@@ -192,9 +196,12 @@ class Follower:
 
     def _forget_deleted(self, store: Store) -> None:
         """Number texts anew after rows were deleted, so that those which no row has any more are not stored again."""
-        deletions = store.conn.execute("SELECT value FROM counters WHERE name = 'deletions'").fetchone()[0]
+        deletions = generation(store.conn, "deletions")
         if deletions != self._deletions:
-            self._encoder, self._deletions = Encoder(), deletions
+            understood_by = generation(store.conn, "enrichment")
+            if understood_by != self._understood_by:
+                self._enrichment, self._understood_by = Enrichment(self._enrichment.override), understood_by
+            self._encoder, self._deletions = Encoder(self._enrichment), deletions
             store.dimensions.restart()
 
     def _lock_is_free(self, now: float) -> bool:
@@ -218,7 +225,7 @@ class Follower:
     def _start_over(self) -> None:
         """Memory may be ahead of what is stored: ask for all of it anew. The files stay open."""
         self._access.close()
-        self._encoder = Encoder()
+        self._encoder = Encoder(self._enrichment)
         for watch in self.watches:
             for file in watch.files:
                 file.forget()

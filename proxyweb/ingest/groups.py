@@ -87,15 +87,12 @@ def group(columns: Columns, known: Known) -> Groups:
         if rows.waf:
             groups["waf"].append((bucket, _summed_where(rows.waf[start:end], part)))
         if not known.blocked_kinds.isdisjoint(kind_sums):
-            is_blocked = list(map(known.blocked_kinds.__contains__, kinds))
-            groups["blocked_site"].append((bucket, _summed_of(is_blocked, sites, part)))
-        addresses = known.address_sites
-        if addresses and not set(sites).isdisjoint(addresses):
-            to_address = [site in addresses for site in sites]
-            groups["address_kind"].append((bucket, _summed_of(to_address, kinds, part)))
+            chosen = [at for at, kind in enumerate(kinds) if kind in known.blocked_kinds]
+            groups["blocked_site"].append((bucket, _summed_at(chosen, sites, part)))
+        if chosen := [at for at, site in enumerate(sites) if site in known.address_sites]:
+            groups["address_kind"].append((bucket, _summed_at(chosen, kinds, part)))
     for bucket, start, end in spans(rows.time_ms, DAY_MS):
         groups["site"].append((bucket, _summed(rows.site[start:end], weights[start:end])))
-        groups["kind_of_day"].append((bucket, _summed(rows.kind[start:end], weights[start:end])))
     return dict(groups)
 
 
@@ -111,7 +108,7 @@ def spans(times: Sequence[int], unit: int) -> Iterator[tuple[int, int, int]]:
 
 def _extensions(rows: Columns, known: Known) -> list[int]:
     number, pathless = known.extension, known.pathless_sites
-    if pathless and not set(rows.site).isdisjoint(pathless):
+    if pathless and not pathless.isdisjoint(rows.site):
         return [
             number(rest) if "." in rest and site not in pathless else 0
             for rest, site in zip(rows.rest, rows.site, strict=True)
@@ -135,11 +132,10 @@ def _summed_where(keys: Iterable[int], weights: Iterable[int]) -> Sums:
     return dict(sums)
 
 
-def _summed_of(chosen: Iterable[bool], keys: Iterable[int], weights: Iterable[int]) -> Sums:
+def _summed_at(rows: Iterable[int], keys: Sequence[int], weights: Sequence[int]) -> Sums:
     sums: Sums = defaultdict(int)
-    for is_chosen, key, weight in zip(chosen, keys, weights, strict=True):
-        if is_chosen:
-            sums[key] += weight
+    for row in rows:
+        sums[keys[row]] += weights[row]
     return dict(sums)
 
 

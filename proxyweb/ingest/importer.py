@@ -21,6 +21,7 @@ from proxyweb.ingest import sources
 from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.batches import BATCHES_AHEAD, TRANSACTION_BYTES, Batches, BatchSource, parsed_aside
 from proxyweb.ingest.content import BLOCK_BYTES, MAGIC_BYTES, compression, decompressed, read_exactly
+from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
 from proxyweb.ingest.sources import Checkpoint, Overtaken
 from proxyweb.ingest.store import Store
 
@@ -58,12 +59,17 @@ class Importer:
     """Imports files one after another; `progress` is told bytes of the files as they lie on disk."""
 
     def __init__(
-        self, conn: sqlite3.Connection, progress: Progress = lambda size: None, parallel: bool | None = None
+        self,
+        conn: sqlite3.Connection,
+        progress: Progress = lambda size: None,
+        parallel: bool | None = None,
+        enrichment: Enrichment = BUILT_IN,
     ) -> None:
         self.conn = conn
         self.parallel = len(os.sched_getaffinity(0)) > 1 if parallel is None else parallel
         self.store = Store(conn)
         self.progress = progress
+        self.enrichment = enrichment
 
     def import_file(self, path: Path, again: bool = False) -> Summary:
         """Everything in a file that was not read before. `again` reads it all, whatever was read before."""
@@ -132,7 +138,8 @@ class Importer:
         """What follows the checkpoint, where `content` stands. `patient` waits for more inside of a transaction, which
         a pipe could hold up for hours."""
         # With an encoder of its own: a batch that was parsed and then not stored leaves one ahead of the store.
-        batches = Batches(content, raw, checkpoint.position, checkpoint.tail_crc, Encoder(), finished, within_line)
+        encoder = Encoder(self.enrichment)
+        batches = Batches(content, raw, checkpoint.position, checkpoint.tail_crc, encoder, finished, within_line)
         with _without_collection(), parsed_aside(batches) if self.parallel else nullcontext(batches) as parsed:
             while not parsed.ended:
                 ahead = list(islice(parsed, BATCHES_AHEAD))

@@ -177,6 +177,10 @@ HOURLY_REQUESTS = Rollup(
         Chosen("miss_bytes", "cache", (MISS,), of_bytes=True),
     ),
 )  # fmt: skip
+SERVICES = Rollup(
+        "daily_services", DAY, (Key("service_id", "h.service_id"), _CLIENT), (REQUESTS, BLOCKED, BYTES), "service",
+        where="h.service_id > 0", last=True,
+    )  # fmt: skip
 ROLLUPS = (
     Rollup("five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "all"),
     HOURLY_REQUESTS,
@@ -189,10 +193,7 @@ ROLLUPS = (
     Rollup("hourly_waf_verdicts", HOUR, (Key("waf_id", "l.waf_id"),), (REQUESTS, BLOCKED), "waf", "l.waf_id > 0"),
     Rollup("hourly_blocked_hosts", HOUR, (_HOST,), (REQUESTS,), "blocked_host", where="k.blocked"),
     Rollup("daily_hosts", DAY, (_HOST,), (REQUESTS, BLOCKED, BYTES), "host"),
-    Rollup(
-        "daily_services", DAY, (Key("service_id", "h.service_id"), _CLIENT), (REQUESTS, BLOCKED, BYTES), "service",
-        where="h.service_id > 0", last=True,
-    ),
+    SERVICES,
 )  # fmt: skip
 
 
@@ -206,7 +207,8 @@ def differences(conn: sqlite3.Connection) -> list[str]:
         counted = conn.execute(rollup.recount, _EVERYTHING)
         wrong = _differing(stored, counted, key=itemgetter(slice(len(rollup.known_by))))
         if wrong:
-            found.append(f"{rollup.table}: {wrong} rows differ from a recount of the log")
+            differ = "row differs" if wrong == 1 else "rows differ"
+            found.append(f"{rollup.table}: {wrong} {differ} from a recount of the log")
     return found
 
 
@@ -216,17 +218,22 @@ def _differing(stored: Iterable[Row], counted: Iterable[Row], key: Callable[[Row
     return sum(len(pair) != 2 or pair[0] != pair[1] for pair in pairs)
 
 
-def rebuild(conn: sqlite3.Connection, rollups: tuple[Rollup, ...] = ROLLUPS) -> Iterator[str]:
-    """Count rollups anew from the rows, a transaction each; gives the name of each table when it is done."""
-    _prepare(conn)
-    for rollup in rollups:
+def rebuild(conn: sqlite3.Connection) -> Iterator[str]:
+    """Count every rollup anew from the rows, a transaction each; gives the name of each table when it is done."""
+    for rollup in ROLLUPS:
         with transaction(conn):
-            if rollup.grouping == "extension":
-                conn.execute(_NEW_EXTENSIONS)
-            conn.execute(f"DELETE FROM {rollup.table}")
-            conn.execute(f"INSERT INTO {rollup.table} ({', '.join(rollup.columns)}) {rollup.recount}", _EVERYTHING)
+            recount(conn, rollup)
             advance(conn, "logs")
         yield rollup.table
+
+
+def recount(conn: sqlite3.Connection, rollup: Rollup) -> None:
+    """Count a rollup anew from the rows, in the transaction that is open."""
+    _prepare(conn)
+    if rollup.grouping == "extension":
+        conn.execute(_NEW_EXTENSIONS)
+    conn.execute(f"DELETE FROM {rollup.table}")
+    conn.execute(f"INSERT INTO {rollup.table} ({', '.join(rollup.columns)}) {rollup.recount}", _EVERYTHING)
 
 
 def _prepare(conn: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from proxyweb.ingest.groups import Groups, ServiceUse
+from proxyweb.ingest.groups import DAY_MS, HOUR_MS, Groups, ServiceUse
 from proxyweb.ingest.rollups import HOURLY_REQUESTS, ROLLUPS, Chosen, KindFacts, Rollup
 from proxyweb.ingest.weights import UNPACKED, bytes_in, bytes_out, requests
 
@@ -38,7 +38,6 @@ class Totals:
             ("client", "client", clients),
             ("kind", "kind", kinds),
             ("address_kind", "address_kind", kinds),
-            ("kind_of_day", "kind_of_day", kinds),
             ("extension", "extension", ids["extension"]),
             ("agent", "agent", ids["agent"]),
             ("waf", "waf", ids["waf"]),
@@ -49,6 +48,10 @@ class Totals:
                 sums = self.sums[grouping][bucket]
                 for key, weight in found.items():
                     sums[id_of[key]] += weight
+        for hour, found in groups.get("kind", ()):
+            sums = self.sums["kind_of_day"][hour * HOUR_MS // DAY_MS]
+            for key, weight in found.items():
+                sums[kinds[key]] += weight
         for hour, found in groups.get("last_client", ()):
             last = self.last_of_client[hour]
             for key, moment in found.items():

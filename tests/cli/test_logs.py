@@ -209,7 +209,7 @@ def test_check_of_what_is_wrong(run: Run, instance: Path, tmp_path: Path) -> Non
     result = run("check", PROXYWEB_ACCESS_LOG=f"{path},{tmp_path / 'missing'}")
     assert result.exit_code == 1
     assert [line for line in result.output.splitlines() if line.startswith("WRONG")] == [
-        "WRONG hourly_requests: 1 hours differ from a recount of the rows.",
+        "WRONG hourly_requests: 1 row differs from a recount of the log.",
         "WRONG log_zones: 1 zones differ from the rows.",
         "WRONG user_postings: 1 segments differ from the rows.",
         f"WRONG {tmp_path / 'missing'} can't be read: No such file or directory.",

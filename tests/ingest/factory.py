@@ -167,10 +167,17 @@ def new_database(path: Path) -> sqlite3.Connection:
 
 
 _WORD = st.text("abcxyzABC019-_.~", min_size=1, max_size=8)
-_PATH = st.text("abcz019/?#&=%+-_.~:@!$'()*,;é日\"\\[]|", max_size=20)
+_PATH = st.one_of(
+    st.text("abcz019/?#&=%+-_.~:@!$'()*,;é日\"\\[]|", max_size=20),
+    st.sampled_from(["/a/b.JS", "/x.tar.gz?v=1.2", "?q=a.js", "#a.js", "/.htaccess", "/a.b/c", "/v.1", "/a.mp3#t=1"]),
+)
 _TEXT = st.text("ab 1%[]\\\"'é日,;:-/", max_size=16).map(lambda text: " ".join(text.split())).filter(lambda t: t != "-")
 _UNQUOTED = _TEXT.map(lambda text: text.replace('"', "")).filter(lambda text: text != "-")
-_HOST = st.one_of(_WORD, st.sampled_from(["a.test", "192.0.2.9", "[2001:db8::1]", "bücher.test", "user:pw@a.test"]))
+_HOSTS = (
+    "a.test", "192.0.2.9", "[2001:db8::1]", "bücher.test", "user:pw@a.test", "www.dropbox.com", "dl.dropbox.com",
+    "chatgpt.com", "notdropbox.com", "a.co.uk",
+)  # fmt: skip
+_HOST = st.one_of(_WORD, st.sampled_from(_HOSTS))
 _OUTCOMES = st.sampled_from(
     [
         ("TCP_MISS", 200, "HIER_DIRECT", "192.0.2.1"),

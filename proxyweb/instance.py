@@ -1,0 +1,31 @@
+"""The instance folder and its database, brought up to date. Knows nothing of the web, to start fast."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from proxyweb.config import Config
+from proxyweb.db.connection import connect
+from proxyweb.db.migrate import migrate
+from proxyweb.errors import ConfigError
+from proxyweb.ingest.enrichment import Enrichment
+from proxyweb.ingest.reclassification import reclassify
+from proxyweb.secret import load
+
+
+def prepare_instance(config: Config) -> None:
+    """Make the instance folder (0750) and the secret key. Raises ConfigError when that can't be done."""
+    try:
+        if not config.instance.exists():
+            config.instance.mkdir(parents=True, exist_ok=True)
+            config.instance.chmod(0o750)
+    except OSError as error:
+        raise ConfigError(f"The instance folder {config.instance} can't be made: {error.strerror}.") from error
+    load(config.secret_key_file)
+
+
+def prepare_database(config: Config) -> None:
+    """The database at its newest schema, with what is in it understood by the newest knowledge."""
+    migrate(config.database)
+    with closing(connect(config.database)) as conn:
+        reclassify(conn, Enrichment(config.shadow_it_file))
