@@ -19,6 +19,7 @@ from proxyweb.ingest.groups import Columns, Groups, Known, group
 from proxyweb.ingest.record import (
     BLOCKING_REASONS,
     NO_VERDICT,
+    WAF,
     Record,
     ResultKind,
     host_of,
@@ -200,11 +201,14 @@ class Encoder:
         """Note of new values what grouping has to know."""
         known = self.known
         for kind in kinds:
-            blocked = ResultKind(*kind).reason in BLOCKING_REASONS
+            reason = ResultKind(*kind).reason
+            blocked = reason in BLOCKING_REASONS
             number = len(known.weight_of_kind)
             known.weight_of_kind[number] = REQUEST | BLOCKED if blocked else REQUEST
             if blocked:
                 known.blocked_kinds.add(number)
+            if reason == WAF:
+                known.waf_kinds.add(number)
         for number, (prefix, _, to_address) in enumerate(sites, len(self.sites.numbers) - len(sites)):
             if to_address:
                 known.address_sites.add(number)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any
 
 from proxyweb.ingest.weights import BYTES_BITS, BYTES_IN_BITS
 
@@ -18,7 +19,7 @@ FIVE_MINUTES_MS = 300_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
-Sums = dict[int, int]  # key → weight, or key → Unix milliseconds for `last_client`
+Sums = dict[Any, int]  # key → weight, or key → Unix milliseconds for `last_client`; a key is a number, or several
 Groups = dict[str, list[tuple[int, Sums]]]  # grouping → a bucket and its sums, perhaps several of one bucket
 
 
@@ -53,6 +54,7 @@ class Known:
     extension: Callable[[str], int]
     weight_of_kind: dict[int, int] = field(default_factory=dict)
     blocked_kinds: set[int] = field(default_factory=set)
+    waf_kinds: set[int] = field(default_factory=set)
     address_sites: set[int] = field(default_factory=set)
     pathless_sites: set[int] = field(default_factory=set)
 
@@ -89,6 +91,10 @@ def group(columns: Columns, known: Known) -> Groups:
         if not known.blocked_kinds.isdisjoint(kind_sums):
             chosen = [at for at, kind in enumerate(kinds) if kind in known.blocked_kinds]
             groups["blocked_site"].append((bucket, _summed_at(chosen, sites, part)))
+            if chosen := [at for at in chosen if kinds[at] in known.waf_kinds]:
+                agents, verdicts = (column[start:end] or (0,) * len(part) for column in (rows.agent, rows.waf))
+                keys = list(zip(sites, agents, verdicts, strict=True))
+                groups["waf_block"].append((bucket, _summed_at(chosen, keys, part)))
         if chosen := [at for at, site in enumerate(sites) if site in known.address_sites]:
             groups["address_kind"].append((bucket, _summed_at(chosen, kinds, part)))
     for bucket, start, end in spans(rows.time_ms, DAY_MS):
@@ -132,7 +138,7 @@ def _summed_where(keys: Iterable[int], weights: Iterable[int]) -> Sums:
     return dict(sums)
 
 
-def _summed_at(rows: Iterable[int], keys: Sequence[int], weights: Sequence[int]) -> Sums:
+def _summed_at(rows: Iterable[int], keys: Sequence[Any], weights: Sequence[int]) -> Sums:
     sums: Sums = defaultdict(int)
     for row in rows:
         sums[keys[row]] += weights[row]

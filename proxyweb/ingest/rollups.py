@@ -18,7 +18,7 @@ from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.connection import transaction
 from proxyweb.db.database import advance
 from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS
-from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, HIT, MISS, ORIGIN
+from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, HIT, MISS, ORIGIN, WAF
 from proxyweb.ingest.zones import IN_ZONE
 
 Row = tuple[Any, ...]
@@ -163,6 +163,8 @@ def _joins(said: str) -> str:
 
 _CLIENT = Key("client_id", "l.client_id")
 _HOST = Key("host_id", "s.host_id")
+_AGENT = Key("agent_id", "l.agent_id")
+_WAF = Key("waf_id", "l.waf_id")
 
 HOURLY_REQUESTS = Rollup(
     "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN), "kind",
@@ -189,8 +191,11 @@ ROLLUPS = (
     Rollup(
         "hourly_extensions", HOUR, (Key("extension_id", "x.id"),), (REQUESTS, BYTES), "extension", where="x.id > 0"
     ),
-    Rollup("hourly_agents", HOUR, (Key("agent_id", "l.agent_id"),), (REQUESTS, BYTES), "agent", "l.agent_id > 0"),
-    Rollup("hourly_waf_verdicts", HOUR, (Key("waf_id", "l.waf_id"),), (REQUESTS, BLOCKED), "waf", "l.waf_id > 0"),
+    Rollup("hourly_agents", HOUR, (_AGENT,), (REQUESTS, BYTES), "agent", "l.agent_id > 0"),
+    Rollup("hourly_waf_verdicts", HOUR, (_WAF,), (REQUESTS, BLOCKED), "waf", "l.waf_id > 0"),
+    Rollup(
+        "hourly_waf_blocks", HOUR, (_HOST, _AGENT, _WAF), (REQUESTS,), "waf_block", where=f"k.reason = '{WAF}'"
+    ),
     Rollup("hourly_blocked_hosts", HOUR, (_HOST,), (REQUESTS,), "blocked_host", where="k.blocked"),
     Rollup("daily_hosts", DAY, (_HOST,), (REQUESTS, BLOCKED, BYTES), "host"),
     SERVICES,

@@ -6,6 +6,7 @@ import sqlite3
 
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.ingest.groups import Columns, Known, group, group_services
+from proxyweb.ingest.record import WAF
 from proxyweb.ingest.rollups import ROLLUPS, KindFacts
 from proxyweb.ingest.totals import Totals
 from proxyweb.ingest.weights import BLOCKED, REQUEST
@@ -41,6 +42,7 @@ def subtract(conn: sqlite3.Connection, first: int, last: int, before_ms: int) ->
         lambda rest: extensions[extension_of(rest)],
         weight_of_kind,
         {kind for kind, *_, blocked in kinds if blocked},
+        {kind for kind, reason, *_ in kinds if reason == WAF},
         {site for (site,) in conn.execute(_ADDRESSES)},
         {site for (site,) in conn.execute(_PATHLESS)},
     )

@@ -19,7 +19,7 @@ class Totals:
     """Weights by grouping, bucket and key, and where a rollup keeps it, the last time likewise."""
 
     def __init__(self) -> None:
-        self.sums: defaultdict[str, defaultdict[int, defaultdict[int, int]]] = defaultdict(
+        self.sums: defaultdict[str, defaultdict[int, defaultdict[Any, int]]] = defaultdict(
             lambda: defaultdict(lambda: defaultdict(int))
         )
         self.last_of_client: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -52,6 +52,10 @@ class Totals:
             sums = self.sums["kind_of_day"][hour * HOUR_MS // DAY_MS]
             for key, weight in found.items():
                 sums[kinds[key]] += weight
+        for hour, found in groups.get("waf_block", ()):
+            sums = self.sums["waf_block"][hour]
+            for (site, agent, verdict), weight in found.items():
+                sums[host_of_site[site], ids["agent"][agent], ids["waf"][verdict]] += weight
         for hour, found in groups.get("last_client", ()):
             last = self.last_of_client[hour]
             for key, moment in found.items():
@@ -93,6 +97,8 @@ class Totals:
         buckets = self.sums[rollup.grouping].items()
         if not rollup.keys:
             return [(bucket, *unpacked(sums[0])) for bucket, sums in buckets]
+        if len(rollup.keys) > 1:
+            return [(bucket, *key, *unpacked(weight)) for bucket, sums in buckets for key, weight in sums.items()]
         if rollup.last:
             last = self.last_of_client
             return [

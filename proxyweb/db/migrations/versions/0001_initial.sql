@@ -192,6 +192,14 @@ CREATE TABLE hourly_waf_verdicts (
     blocked INTEGER NOT NULL,
     PRIMARY KEY (hour, waf_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_waf_blocks (
+    hour INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    PRIMARY KEY (hour, host_id, agent_id, waf_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_blocked_hosts (
     hour INTEGER NOT NULL,
     host_id INTEGER NOT NULL,
