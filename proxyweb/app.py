@@ -17,6 +17,7 @@ from proxyweb.api.bodies import Bodies
 from proxyweb.config import Config, load
 from proxyweb.db.database import Database
 from proxyweb.db.session import begin_immediate, engine_options
+from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.models import db
 from proxyweb.probe import ProxyProbe
 from proxyweb.program_log import configure_log
@@ -33,6 +34,12 @@ BLUEPRINTS = (
     "proxyweb.api.logs",
     "proxyweb.api.log_export",
     "proxyweb.api.security",
+    "proxyweb.api.traffic",
+    "proxyweb.api.clients",
+    "proxyweb.api.dashboard",
+    "proxyweb.api.waf",
+    "proxyweb.api.shadow_it",
+    "proxyweb.api.analytics",
     "proxyweb.api.document",
 )
 
@@ -83,4 +90,5 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         settings=Remembered(),
         bodies=Bodies(),
         probe=ProxyProbe(config.proxy_host, config.proxy_port),
+        catalogue=Enrichment(config.shadow_it_file).catalogue,
     )

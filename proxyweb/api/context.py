@@ -18,6 +18,7 @@ from proxyweb.accounts.identity import Identity
 from proxyweb.accounts.signin import SignIn
 from proxyweb.api.address import client_address as address_of
 from proxyweb.api.bodies import Bodies
+from proxyweb.catalogue.shadow_it import Catalogue
 from proxyweb.config import Config
 from proxyweb.db.connection import time_limit
 from proxyweb.db.database import Database
@@ -40,6 +41,7 @@ class Core:
     settings: Remembered
     bodies: Bodies
     probe: ProxyProbe
+    catalogue: Catalogue
 
 
 def core_of(app: Flask) -> Core:

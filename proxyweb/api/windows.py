@@ -1,4 +1,4 @@
-"""`window=7d` and what comes of it: the parameter, the moment it ends, and how an answer says which time it is about."""
+"""`window=7d` and what comes of it: the parameter, when it ends, and how an answer says which time it is about."""
 
 from __future__ import annotations
 

@@ -10,6 +10,12 @@ from proxyweb.ingest.zones import IN_ZONE
 
 ROWS_OF_WINDOW = f"log_zones AS z CROSS JOIN proxy_logs AS l ON {IN_ZONE}"
 IN_WINDOW = "z.max_ms >= :since_ms AND z.min_ms < :end_ms AND l.time_ms >= :since_ms AND l.time_ms < :end_ms"
+DAYS_OF_WINDOW = """
+    days(day) AS MATERIALIZED (
+        SELECT DISTINCT hour / 24 FROM hourly_requests WHERE hour BETWEEN :first * 24 AND :last * 24 + 23
+    )
+"""
+"""The days that have rows, as a table expression: few, where a window may have ten thousand. With `Window.days`."""
 LENGTHS_MS = {"1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 ALL = "all"
 _LONGEST_BY_HOUR_MS = 2 * DAY_MS
@@ -17,8 +23,10 @@ _LONGEST_BY_HOUR_MS = 2 * DAY_MS
 
 @dataclass(frozen=True)
 class Window:
-    """From `since_ms` to `until_ms` (Unix milliseconds). It begins on a full hour, or when it is longer than 48 hours on
-    a full UTC day, at or before the moment asked for; its last hour or day is the one that `until_ms` is in.
+    """From `since_ms` to `until_ms` (Unix milliseconds).
+
+    It begins on a full hour, or when it is longer than 48 hours on a full UTC day, at or before the moment asked for;
+    its last hour or day is the one that `until_ms` is in.
 
     A window of whole days is answered from any rollup, another one only from those by the hour and from rows:
     `FROM {ROWS_OF_WINDOW} WHERE {IN_WINDOW}` with `row_bounds`.
@@ -31,7 +39,8 @@ class Window:
     @property
     def hours(self) -> dict[str, int]:
         """Bounds for `hour BETWEEN :first AND :last`."""
-        return {"first": self.since_ms // HOUR_MS, "last": self.until_ms // HOUR_MS}
+        bounds = self.row_bounds
+        return {"first": bounds["since_ms"] // HOUR_MS, "last": bounds["end_ms"] // HOUR_MS - 1}
 
     @property
     def days(self) -> dict[str, int]:

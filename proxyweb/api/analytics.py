@@ -1,0 +1,270 @@
+"""With what people browse, what they fetch, where they go, and what is new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from apiflask import APIBlueprint
+from flask import Response
+from pydantic import Field
+
+from proxyweb.api import context
+from proxyweb.api.answers import Answer, Shape
+from proxyweb.api.binding import answers, query
+from proxyweb.api.conditional import conditional
+from proxyweb.api.envelope import success
+from proxyweb.api.log_entries import Text, masks
+from proxyweb.api.parameters import Instant, Query, Whole
+from proxyweb.api.shadow_it import described
+from proxyweb.api.times import written
+from proxyweb.api.windows import GRAIN, WindowQuery, bounds, ending_now, with_bounds
+from proxyweb.catalogue.agents import UNKNOWN
+from proxyweb.catalogue.file_types import category_of
+from proxyweb.db.connection import snapshot
+from proxyweb.errors import Invalid
+from proxyweb.privacy import is_masked_address
+from proxyweb.queries import domains, files, first_seen, programs
+from proxyweb.queries.selection import Filters, select
+
+blueprint = APIBlueprint("analytics", __name__, tag="Analytics")
+
+EXTENSIONS_SHOWN = 30
+NO_EXTENSION = "none"
+DAY_MS = 86_400_000
+NEW_FOR_DAYS = 7
+
+
+class TopQuery(WindowQuery):
+    """Which time, and how many."""
+
+    limit: Annotated[int, Whole(1, 200)] = 50
+
+
+class FirstSeenQuery(Query):
+    """Since when something counts as new, how many of each kind, and to whom."""
+
+    since: Annotated[Instant | None, Field(description="`-7d` when it is not given.")] = None
+    limit: Annotated[int, Whole(1, 500)] = 50
+    client: Annotated[Text | None, Field(description="An address, or a network such as `10.0.0.0/8`.")] = None
+
+
+class Counted(Shape):
+    """How many requests something has."""
+
+    name: str
+    count: int
+
+
+class AgentCounted(Shape):
+    """A user agent as it was sent, what it says, and how many requests came with it."""
+
+    user_agent: str
+    name: str
+    system: str
+    device: str
+    service_type: str
+    count: int
+
+
+class UserAgents(Shape):
+    """Requests by what sent them. All lists but `methods` are of requests with a user agent, which are `coverage` (0 to
+    1) of `total`; `limit` holds for programs (`user_agents`), systems and texts (`raw_user_agents`)."""
+
+    since: str
+    until: str
+    total: int
+    coverage: float
+    service_types: list[Counted]
+    user_agents: list[Counted]
+    systems: list[Counted]
+    methods: list[Counted]
+    raw_user_agents: list[AgentCounted]
+
+
+class ExtensionCounted(Shape):
+    """An extension with its dot, its requests, and the bytes sent to clients."""
+
+    ext: str
+    count: int
+    bytes: int
+
+
+class CategoryCounted(Shape):
+    """A kind of file, and how many requests were for one."""
+
+    category: str
+    count: int
+
+
+class FileExtensions(Shape):
+    """Requests by extension and by kind of file: `other` are extensions that nobody knows, `none` are requests without
+    one, so that all categories together are `total`."""
+
+    since: str
+    until: str
+    total: int
+    extensions: list[ExtensionCounted]
+    categories: list[CategoryCounted]
+
+
+class DomainCounted(Shape):
+    """A registrable domain, or an address, and its requests: `count` in all, `blocked` of them, `bytes` to clients."""
+
+    domain: str
+    count: int
+    blocked: int
+    bytes: int
+
+
+class NewDomain(Shape):
+    """A domain, and who was the first to ask for it, when."""
+
+    domain: str
+    client_ip: str
+    first_seen: str
+
+
+class NewService(Shape):
+    """A service, and who was the first to use it, when."""
+
+    name: str
+    category: str
+    client_ip: str
+    first_seen: str
+
+
+class FirstSeen(Shape):
+    """What was never seen before `since`."""
+
+    since: str
+    domains: list[NewDomain]
+    services: list[NewService]
+
+
+@blueprint.get("/api/analytics/user-agents")
+@conditional("logs", grain=GRAIN)
+@query(TopQuery)
+@answers(Answer[UserAgents])
+def user_agents(parameters: TopQuery) -> Response:
+    """Which programs send requests, by which methods. Everything most requests first."""
+    limit = parameters.limit
+    with context.reading() as conn, snapshot(conn):
+        window = ending_now(conn, parameters.window)
+        agents = programs.agents(conn, window)
+        methods = programs.methods(conn, window)
+    total, known = sum(count for _, count in methods), sum(agent.requests for agent in agents)
+    return success(
+        {
+            **bounds(window),
+            "total": total,
+            "coverage": round(known / total, 4) if total else 0.0,
+            "service_types": counted((agent.service_type, agent.requests) for agent in agents),
+            "user_agents": counted((agent.name, agent.requests) for agent in agents)[:limit],
+            "systems": counted((agent.system or UNKNOWN, agent.requests) for agent in agents)[:limit],
+            "methods": [{"name": method, "count": count} for method, count in methods],
+            "raw_user_agents": [
+                {
+                    "user_agent": agent.agent,
+                    "name": agent.name,
+                    "system": agent.system,
+                    "device": agent.device,
+                    "service_type": agent.service_type,
+                    "count": agent.requests,
+                }
+                for agent in agents[:limit]
+            ],
+        }
+    )
+
+
+@blueprint.get("/api/analytics/file-extensions")
+@conditional("logs", grain=GRAIN)
+@query(WindowQuery)
+@answers(Answer[FileExtensions])
+def file_extensions(parameters: WindowQuery) -> Response:
+    """What kinds of files are fetched: the thirty most frequent extensions, and all of them by category."""
+    with context.reading() as conn, snapshot(conn):
+        window = ending_now(conn, parameters.window)
+        total, extensions = files.extensions(conn, window)
+    categories = [(category_of(extension), requests) for extension, requests, _ in extensions]
+    without = total - sum(requests for _, requests in categories)
+    if without:
+        categories.append((NO_EXTENSION, without))
+    return success(
+        {
+            **bounds(window),
+            "total": total,
+            "extensions": [
+                {"ext": extension, "count": requests, "bytes": size}
+                for extension, requests, size in extensions[:EXTENSIONS_SHOWN]
+            ],
+            "categories": counted(categories, "category"),
+        }
+    )
+
+
+@blueprint.get("/api/analytics/top-domains")
+@conditional("logs", grain=GRAIN)
+@query(TopQuery)
+@answers(Answer[list[DomainCounted]])
+def top_domains(parameters: TopQuery) -> Response:
+    """Where requests go: registrable domains such as `bbc.co.uk`, addresses as they are, most requests first."""
+    with context.reading() as conn, snapshot(conn):
+        window = ending_now(conn, parameters.window)
+        found = domains.top_domains(conn, window, parameters.limit)
+    shown = [
+        {"domain": domain, "count": count, "blocked": blocked, "bytes": size} for domain, count, blocked, size in found
+    ]
+    return with_bounds(success(shown), window)
+
+
+@blueprint.get("/api/analytics/first-seen")
+@conditional("logs", grain=GRAIN)
+@query(FirstSeenQuery)
+@answers(Answer[FirstSeen])
+def new_things(parameters: FirstSeenQuery) -> Response:
+    """Domains and services that were never seen before, newest first, with who came first.
+
+    With `client`: the domains that this client was the first to use, and the services that it never used before,
+    whoever else did.
+    """
+    since_ms, limit = parameters.since, parameters.limit
+    if since_ms is None:
+        since_ms = int(context.now() // GRAIN * GRAIN) * 1000 - NEW_FOR_DAYS * DAY_MS
+    mask_client, _ = masks()
+    if mask_client and parameters.client is not None and not is_masked_address(parameters.client):
+        raise Invalid([("client", "must be a masked address such as 192.168.1.x while gdpr_mode is on")])
+    with context.reading() as conn, snapshot(conn):
+        clients = select(conn, Filters(client=parameters.client), mask_client).values.get("client")
+        new_domains = first_seen.new_domains(conn, since_ms, limit, clients)
+        new_services = first_seen.new_services(conn, since_ms, limit, clients)
+    mask = mask_client or str
+    return success(
+        {
+            "since": written(since_ms // 1000),
+            "domains": [
+                {"domain": name, "client_ip": mask(client), "first_seen": written(first_ms // 1000)}
+                for name, client, first_ms in new_domains
+            ],
+            "services": [
+                {
+                    "name": name,
+                    "category": described(name).category,
+                    "client_ip": mask(client),
+                    "first_seen": written(first_ms // 1000),
+                }
+                for name, client, first_ms in new_services
+            ],
+        }
+    )
+
+
+def counted(pairs: Iterable[tuple[str, int]], called: str = "name") -> list[dict[str, Any]]:
+    """Counts summed by name, most first, ties by name; the name's field is `called` so."""
+    sums: Counter[str] = Counter()
+    for name, count in pairs:
+        sums[name] += count
+    ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    return [{called: name, "count": count} for name, count in ranked]

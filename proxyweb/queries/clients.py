@@ -1,0 +1,108 @@
+"""Who asks the proxy, and how much: everybody, and one client. Figures come from the rollup by hour.
+
+A client is one address, or with a mask all addresses that the mask makes the same.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection
+from typing import NamedTuple
+
+from proxyweb.queries.selection import Filters, Mask, select
+from proxyweb.queries.windows import Window
+
+_BY_CLIENT = """
+    SELECT a.address, g.requests, g.blocked, g.bytes, g.last_ms
+    FROM (
+        SELECT client_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
+               max(last_ms) AS last_ms
+        FROM hourly_clients WHERE hour BETWEEN :first AND :last GROUP BY client_id
+    ) AS g CROSS JOIN clients AS a ON a.id = g.client_id
+"""
+_OF_CLIENTS = """
+    hourly_requests AS r CROSS JOIN hourly_clients AS c
+    ON c.hour = r.hour AND c.client_id IN (SELECT value FROM json_each(:clients))
+"""  # the hours there are, and the clients looked up in each
+_TOGETHER = f"""
+    SELECT coalesce(sum(c.requests), 0), coalesce(sum(c.blocked), 0), coalesce(sum(c.bytes), 0), max(c.last_ms)
+    FROM {_OF_CLIENTS} WHERE r.hour BETWEEN :first AND :last
+"""
+_LAST_SEEN = f"""
+    SELECT max(c.last_ms) FROM {_OF_CLIENTS} WHERE r.hour < :first GROUP BY r.hour ORDER BY r.hour DESC LIMIT 1
+"""
+_FIRST_SEEN = """
+    SELECT min(f.first_ms), min(a.address) FROM first_seen AS f JOIN clients AS a ON a.id = f.subject_id
+    WHERE f.subject = 'client' AND f.of_client_id = 0 AND f.subject_id IN (SELECT value FROM json_each(?))
+"""
+
+
+class ClientFigures(NamedTuple):
+    """A client's requests in a window. `bytes` were sent to it; `last_ms` is its last request there, in Unix
+    milliseconds."""
+
+    client: str
+    requests: int
+    blocked: int
+    bytes: int
+    last_ms: int
+
+
+class ClientDetails(NamedTuple):
+    """One client in a window, and when it was seen at all: `first_ms` whatever was deleted since, `last_ms` up to the
+    window's end; None when no request of it is left. `address` is written as the log has it."""
+
+    address: str
+    requests: int
+    blocked: int
+    bytes: int
+    first_ms: int
+    last_ms: int | None
+
+
+def busiest_clients(
+    conn: sqlite3.Connection, window: Window, limit: int, mask: Mask | None = None
+) -> tuple[int, list[ClientFigures]]:
+    """How many clients made requests, and the figures of those with the most: most first, then by address."""
+    found = [ClientFigures(*row) for row in conn.execute(_BY_CLIENT, window.hours)]
+    if mask is not None:
+        found = _added_up(found, mask)
+    found.sort(key=lambda one: (-one.requests, one.client))
+    return len(found), found[:limit]
+
+
+def clients_called(conn: sqlite3.Connection, name: str, mask: Mask | None = None) -> frozenset[int]:
+    """The ids of a client: an address in any spelling, or a host's name; with a mask, what the mask makes of them."""
+    return select(conn, Filters(client=name), mask).values["client"]
+
+
+def client_details(conn: sqlite3.Connection, clients: Collection[int], window: Window) -> ClientDetails | None:
+    """The figures of these ids together; None when none of them was ever seen."""
+    listed = json.dumps(list(clients))
+    first_ms, address = conn.execute(_FIRST_SEEN, (listed,)).fetchone()
+    if first_ms is None:
+        return None
+    requests, blocked, size, last_ms = conn.execute(_TOGETHER, {**window.hours, "clients": listed}).fetchone()
+    if last_ms is None:
+        before = conn.execute(_LAST_SEEN, {"first": window.hours["first"], "clients": listed}).fetchone()
+        last_ms = before[0] if before else None
+    return ClientDetails(address, requests, blocked, size, first_ms, last_ms)
+
+
+def _added_up(found: list[ClientFigures], mask: Mask) -> list[ClientFigures]:
+    """One for all that the mask makes the same."""
+    members: defaultdict[str, list[ClientFigures]] = defaultdict(list)
+    for one in found:
+        members[mask(one.client)].append(one)
+    return [
+        ClientFigures(
+            label,
+            sum(one.requests for one in same),
+            sum(one.blocked for one in same),
+            sum(one.bytes for one in same),
+            max(one.last_ms for one in same),
+        )
+        for label, same in members.items()
+    ]

@@ -1,0 +1,97 @@
+"""Services that people bring to work themselves: how much each was used and by how many, and what the admins say of it.
+
+A service is a name that the catalogue gave to hosts when they were first met.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from typing import NamedTuple
+
+from proxyweb.queries.selection import Mask
+from proxyweb.queries.windows import DAYS_OF_WINDOW, IN_WINDOW, ROWS_OF_WINDOW, Window
+
+# Who is masked alike has a number of four bytes in common, which stands in a blob at the client's id. SQLite reads a
+# joined table of them from start to end for each row, if it thinks there are few: 100 ms where this takes 16.
+_MASKED = "substr(:groups, l.client_id * 4 + 1, 4)"
+# Service by service and in each day by day, as the primary key has them: half the time of sorting all by service. The
+# condition is no comparison, since SQLite would carry `> 0` over to the rollup and look for that instead of the id.
+_OF_DAYS = """
+    SELECT s.id AS service_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
+           count(DISTINCT {client}) AS clients, max(last_ms) AS last_ms
+    FROM services AS s CROSS JOIN days CROSS JOIN daily_services AS l ON l.day = days.day AND l.service_id = s.id
+    WHERE s.id GROUP BY s.id
+"""
+_OF_ROWS = f"""
+    SELECT h.service_id, count(*) AS requests, sum(k.blocked) AS blocked, sum(l.bytes) AS bytes,
+           count(DISTINCT {{client}}) AS clients, max(l.time_ms) AS last_ms
+    FROM {ROWS_OF_WINDOW} CROSS JOIN sites AS s ON s.id = l.site_id CROSS JOIN hosts AS h ON h.id = s.host_id
+    CROSS JOIN result_kinds AS k ON k.id = l.kind_id
+    WHERE {IN_WINDOW} AND l.site_id IN (
+        SELECT s.id FROM hosts AS h JOIN sites AS s ON s.host_id = h.id WHERE h.service_id > 0
+    )
+    GROUP BY h.service_id
+"""
+_USED = """
+    WITH {days}, used AS MATERIALIZED ({used})
+    SELECT s.name, u.requests, u.blocked, u.bytes, u.clients, f.first_ms, u.last_ms
+    FROM used AS u JOIN services AS s ON s.id = u.service_id
+    JOIN first_seen AS f ON f.subject = 'service' AND f.subject_id = s.id AND f.of_client_id = 0
+    ORDER BY u.requests DESC, s.name
+"""
+
+
+class Use(NamedTuple):
+    """What a service was used in a window. `first_ms` (ever, by anyone) and `last_ms` are Unix milliseconds."""
+
+    name: str
+    requests: int
+    blocked: int
+    bytes: int
+    clients: int
+    first_ms: int
+    last_ms: int
+
+
+def used_services(conn: sqlite3.Connection, window: Window, mask_client: Mask | None = None) -> list[Use]:
+    """Every service that was used, most requests first. With a mask, clients that it makes the same count as one."""
+    client, arguments = "l.client_id", dict[str, object](window.days | window.row_bounds)
+    if mask_client is not None:
+        client, arguments["groups"] = _MASKED, _groups(conn, mask_client)
+    used = (_OF_DAYS if window.of_whole_days else _OF_ROWS).format(client=client)
+    return [Use(*row) for row in conn.execute(_USED.format(days=DAYS_OF_WINDOW, used=used), arguments)]
+
+
+def _groups(conn: sqlite3.Connection, mask_client: Mask) -> bytes:
+    """At each client's id, four bytes wide: a number that all who are masked alike have in common."""
+    clients: list[tuple[int, str]] = conn.execute("SELECT id, address FROM clients ORDER BY id").fetchall()
+    numbers: dict[str, int] = {}
+    groups = array("I", bytes(4 * (clients[-1][0] + 1 if clients else 0)))
+    for client_id, address in clients:
+        groups[client_id] = numbers.setdefault(mask_client(address), client_id)
+    return groups.tobytes()
+
+
+def service_named(conn: sqlite3.Connection, name: str) -> str | None:
+    """The spelling of a service that the log knows, letters in either case; None for one it doesn't."""
+    folded = name.casefold()
+    names = (known for (known,) in conn.execute("SELECT name FROM services WHERE id > 0 ORDER BY id"))
+    return next((known for known in names if known.casefold() == folded), None)
+
+
+def service_statuses(conn: sqlite3.Connection) -> dict[str, str]:
+    """What the admins said of services: status by case-folded name."""
+    return {name.casefold(): status for name, status in conn.execute("SELECT name, status FROM service_statuses")}
+
+
+def set_service_status(conn: sqlite3.Connection, name: str, status: str, now: float) -> str:
+    """Store what an admin says of a service; returns what was said before, nothing at first. `now` in Unix seconds."""
+    folded = name.casefold()
+    said = conn.execute("SELECT name, status FROM service_statuses").fetchall()
+    # Perhaps in another spelling: the catalogue's may have changed.
+    known, before = next(((known, old) for known, old in said if known.casefold() == folded), ("", ""))
+    if status != before:
+        conn.execute("DELETE FROM service_statuses WHERE name = ?", (known,))
+        conn.execute("INSERT INTO service_statuses VALUES (?, ?, ?)", (name, status, int(now)))
+    return before

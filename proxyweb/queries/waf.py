@@ -1,0 +1,112 @@
+"""What the WAF found and blocked, from the verdicts that its helper notes in the log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from proxyweb.ingest.record import WAF
+from proxyweb.queries.windows import ROWS_OF_WINDOW, Window
+
+MINUTE_MS = 60_000
+_VERDICTS = """
+    SELECT w.categories, v.requests
+    FROM (SELECT waf_id, sum(requests) AS requests
+          FROM hourly_waf_verdicts WHERE hour BETWEEN :first AND :last GROUP BY waf_id) AS v
+    JOIN waf_verdicts AS w ON w.id = v.waf_id
+"""
+_BLOCKED = """
+    SELECT h.host, a.agent, w.categories, b.requests
+    FROM (SELECT host_id, agent_id, waf_id, sum(requests) AS requests
+          FROM hourly_waf_blocks WHERE hour BETWEEN :first AND :last GROUP BY 1, 2, 3) AS b
+    CROSS JOIN hosts AS h ON h.id = b.host_id
+    CROSS JOIN user_agents AS a ON a.id = b.agent_id
+    CROSS JOIN waf_verdicts AS w ON w.id = b.waf_id
+"""
+_BLOCKED_BY_VERDICT = """
+    SELECT w.categories, b.requests
+    FROM (SELECT waf_id, sum(requests) AS requests
+          FROM hourly_waf_blocks WHERE hour BETWEEN :first AND :last GROUP BY 1) AS b
+    JOIN waf_verdicts AS w ON w.id = b.waf_id
+"""
+Ranked = list[tuple[str, int]]  # a text and how many requests, most first, ties by the text
+
+
+class Totals(NamedTuple):
+    """Requests that have a verdict, and those that the WAF blocked."""
+
+    inspected: int
+    blocked: int
+
+
+class CategoryCount(NamedTuple):
+    """Requests in whose verdict a category stands, and how many of them the WAF blocked."""
+
+    name: str
+    matches: int
+    blocked: int
+
+
+@dataclass(frozen=True)
+class TopBlocked:
+    """What the requests that the WAF blocked have in common."""
+
+    categories: Ranked = field(default_factory=list)
+    destinations: Ranked = field(default_factory=list)
+    agents: Ranked = field(default_factory=list)
+
+
+def totals(conn: sqlite3.Connection, window: Window) -> Totals:
+    """How many requests of the window were inspected, and blocked for it."""
+    inspected, blocked = conn.execute(
+        "SELECT (SELECT coalesce(sum(requests), 0) FROM hourly_waf_verdicts WHERE hour BETWEEN :first AND :last),"
+        f" (SELECT coalesce(sum({WAF}), 0) FROM hourly_requests WHERE hour BETWEEN :first AND :last)",
+        window.hours,
+    ).fetchone()
+    return Totals(inspected, blocked)
+
+
+def categories(conn: sqlite3.Connection, window: Window) -> list[CategoryCount]:
+    """The categories in the window's verdicts, most matches first. A verdict with several counts in each."""
+    matches: Counter[str] = Counter()
+    blocked: Counter[str] = Counter()
+    for counts, sql in ((matches, _VERDICTS), (blocked, _BLOCKED_BY_VERDICT)):
+        for listed, requests in conn.execute(sql, window.hours):
+            for name in _names(listed):
+                counts[name] += requests
+    return [CategoryCount(name, count, blocked[name]) for name, count in _ranked(matches)]
+
+
+def top_blocked(conn: sqlite3.Connection, window: Window, limit: int) -> TopBlocked:
+    """The most frequent categories, hosts and user agents among what the WAF blocked in the window."""
+    by_category: Counter[str] = Counter()
+    by_host: Counter[str] = Counter()
+    by_agent: Counter[str] = Counter()
+    for host, agent, listed, requests in conn.execute(_BLOCKED, window.hours):
+        by_host[host] += requests
+        by_agent[agent] += requests
+        for name in _names(listed):
+            by_category[name] += requests
+    return TopBlocked(*(_ranked(counts)[:limit] for counts in (by_category, by_host, by_agent)))
+
+
+def in_last_minute(conn: sqlite3.Connection, until_ms: int) -> int:
+    """Requests with a verdict in the minute before `until_ms` (Unix milliseconds)."""
+    found = conn.execute(
+        f"SELECT count(*) FROM {ROWS_OF_WINDOW} WHERE z.max_ms >= :since_ms AND z.min_ms < :until_ms"
+        " AND l.time_ms >= :since_ms AND l.time_ms < :until_ms AND l.waf_id > 0",
+        {"since_ms": until_ms - MINUTE_MS, "until_ms": until_ms},
+    )
+    return int(found.fetchone()[0])
+
+
+def _names(listed: str) -> set[str]:
+    """The categories of a verdict, each once."""
+    return {name for part in listed.split(",") if (name := part.strip())}
+
+
+def _ranked(counts: Counter[str]) -> Ranked:
+    """Most first, ties by name; without what has no name."""
+    return sorted(((name, count) for name, count in counts.items() if name), key=lambda pair: (-pair[1], pair[0]))
