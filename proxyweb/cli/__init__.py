@@ -17,6 +17,8 @@ COMMANDS = {
     "import": ("proxyweb.cli.logs", "import_files", "Read whole access logs, plain or compressed."),
     "clear-old": ("proxyweb.cli.logs", "clear_old_logs", "Delete entries older than log_retention_days."),
     "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
+    "rebuild": ("proxyweb.cli.rebuild", "rebuild", "Make what is derived from the log anew."),
+    "waf": ("proxyweb.cli.waf", "waf", "Try the web application firewall out."),
     "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),
 }
 
