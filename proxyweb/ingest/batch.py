@@ -7,6 +7,7 @@ repeats becomes a number in order of first sight; the store maps these to the da
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from proxyweb.catalogue.file_types import LONGEST, extension_of
 from proxyweb.ingest import squid
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
-from proxyweb.ingest.groups import Columns, Groups, Known, group
+from proxyweb.ingest.groups import HOUR_MS, RECENT_HOURS, Columns, Groups, Known, group
 from proxyweb.ingest.record import (
     BLOCKING_REASONS,
     NO_VERDICT,
@@ -139,8 +140,9 @@ def _nothing(count: int) -> tuple[Column, ...]:
 class Encoder:
     """Turns blocks of whole lines into batches; remembers the vocabularies between them."""
 
-    def __init__(self, enrichment: Enrichment = BUILT_IN) -> None:
+    def __init__(self, enrichment: Enrichment = BUILT_IN, clock: Callable[[], float] = time.time) -> None:
         self.enrichment = enrichment
+        self.clock = clock
         self._begin()
 
     def _begin(self) -> None:
@@ -205,8 +207,6 @@ class Encoder:
             blocked = reason in BLOCKING_REASONS
             number = len(known.weight_of_kind)
             known.weight_of_kind[number] = REQUEST | BLOCKED if blocked else REQUEST
-            if blocked:
-                known.blocked_kinds.add(number)
             if reason == WAF:
                 known.waf_kinds.add(number)
         for number, (prefix, _, to_address) in enumerate(sites, len(self.sites.numbers) - len(sites)):
@@ -222,6 +222,7 @@ class Encoder:
                 batch.bytes_in, batch.waf,
             ),
             self.known,
+            (int(self.clock()) // 3600 - RECENT_HOURS) * HOUR_MS,
         )  # fmt: skip
 
     def _extension(self, rest: str) -> int:

@@ -18,8 +18,9 @@ from proxyweb.ingest.weights import BYTES_BITS, BYTES_IN_BITS
 FIVE_MINUTES_MS = 300_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+RECENT_HOURS = 49  # requests are counted by hour for so long; a window of 48 hours begins on the full hour before
 
-Sums = dict[Any, int]  # key → weight, or key → Unix milliseconds for `last_client`; a key is a number, or several
+Sums = dict[Any, int]  # key → weight, or key → Unix milliseconds for `last of client`; a key is a number, or several
 Groups = dict[str, list[tuple[int, Sums]]]  # grouping → a bucket and its sums, perhaps several of one bucket
 
 
@@ -53,14 +54,14 @@ class Known:
 
     extension: Callable[[str], int]
     weight_of_kind: dict[int, int] = field(default_factory=dict)
-    blocked_kinds: set[int] = field(default_factory=set)
     waf_kinds: set[int] = field(default_factory=set)
     address_sites: set[int] = field(default_factory=set)
     pathless_sites: set[int] = field(default_factory=set)
 
 
-def group(columns: Columns, known: Known) -> Groups:
-    """All groupings of some rows; empty for no rows."""
+def group(columns: Columns, known: Known, by_hour_from_ms: int = 0) -> Groups:
+    """All groupings of some rows; empty for no rows. Those by hour only for rows of which some are not older than
+    `by_hour_from_ms` (Unix milliseconds)."""
     if not columns.time_ms:
         return {}
     groups: Groups = defaultdict(list)
@@ -76,30 +77,36 @@ def group(columns: Columns, known: Known) -> Groups:
     extensions = _extensions(rows, known)
     for bucket, start, end in spans(rows.time_ms, FIVE_MINUTES_MS):
         groups["all"].append((bucket, {0: sum(weights[start:end])}))
-    for bucket, start, end in spans(rows.time_ms, HOUR_MS):
-        part = weights[start:end]
-        clients, kinds, sites = rows.client[start:end], rows.kind[start:end], rows.site[start:end]
-        kind_sums = _summed(kinds, part)
-        groups["client"].append((bucket, _summed(clients, part)))
-        groups["last_client"].append((bucket, dict(zip(clients, rows.time_ms[start:end], strict=True))))
-        groups["kind"].append((bucket, kind_sums))
-        groups["extension"].append((bucket, _summed_where(extensions[start:end], part)))
-        if rows.agent:
-            groups["agent"].append((bucket, _summed_where(rows.agent[start:end], part)))
-        if rows.waf:
-            groups["waf"].append((bucket, _summed_where(rows.waf[start:end], part)))
-        if not known.blocked_kinds.isdisjoint(kind_sums):
-            chosen = [at for at, kind in enumerate(kinds) if kind in known.blocked_kinds]
-            groups["blocked_site"].append((bucket, _summed_at(chosen, sites, part)))
-            if chosen := [at for at in chosen if kinds[at] in known.waf_kinds]:
-                agents, verdicts = (column[start:end] or (0,) * len(part) for column in (rows.agent, rows.waf))
-                keys = list(zip(sites, agents, verdicts, strict=True))
-                groups["waf_block"].append((bucket, _summed_at(chosen, keys, part)))
-        if chosen := [at for at, site in enumerate(sites) if site in known.address_sites]:
-            groups["address_kind"].append((bucket, _summed_at(chosen, kinds, part)))
-    for bucket, start, end in spans(rows.time_ms, DAY_MS):
-        groups["site"].append((bucket, _summed(rows.site[start:end], weights[start:end])))
+    is_address, kinds = known.address_sites, rows.kind
+    for hour, start, end in spans(rows.time_ms, HOUR_MS):
+        groups["outcome"].append((hour, _summed(kinds[start:end], weights[start:end])))
+        if chosen := [at for at, site in enumerate(rows.site[start:end], start) if site in is_address]:
+            groups["outcome to address"].append((hour, _summed_at(chosen, kinds, weights)))
+    for name, unit in (("day", DAY_MS), ("hour", HOUR_MS)):
+        if name == "day" or rows.time_ms[-1] >= by_hour_from_ms:
+            for bucket, start, end in spans(rows.time_ms, unit):
+                for grouping, sums in _of_bucket(rows, extensions, weights, slice(start, end), known):
+                    groups[f"{grouping} by {name}"].append((bucket, sums))
     return dict(groups)
+
+
+def _of_bucket(
+    rows: Columns, extensions: list[int], weights: list[int], part: slice, known: Known
+) -> Iterator[tuple[str, Sums]]:
+    """The rows of one bucket, by everything they are counted by."""
+    some, clients, kinds, sites = weights[part], rows.client[part], rows.kind[part], rows.site[part]
+    yield "client", _summed(clients, some)
+    yield "last of client", dict(zip(clients, rows.time_ms[part], strict=True))
+    yield "site", _summed(sites, some)
+    yield "extension", _summed_where(extensions[part], some)
+    if rows.agent:
+        yield "agent", _summed_where(rows.agent[part], some)
+    if rows.waf:
+        yield "waf", _summed_where(rows.waf[part], some)
+    if known.waf_kinds and not known.waf_kinds.isdisjoint(kinds):
+        agents, verdicts = (column[part] or (0,) * len(some) for column in (rows.agent, rows.waf))
+        chosen = [at for at, kind in enumerate(kinds) if kind in known.waf_kinds]
+        yield "waf_block", _summed_at(chosen, list(zip(sites, agents, verdicts, strict=True)), some)
 
 
 def spans(times: Sequence[int], unit: int) -> Iterator[tuple[int, int, int]]:
@@ -161,15 +168,17 @@ class ServiceUse:
 
 
 def group_services(
-    columns: Columns, hosts: Sequence[int], service_of_host: Mapping[int, int], weight_of_kind: Mapping[int, int]
-) -> dict[tuple[int, int, int], ServiceUse]:
-    """The rows to a service by day, service and client. `hosts` and the columns hold the database's ids, since what is
-    a service's is what the database says; `service_of_host` holds only hosts that have one."""
+    columns: Columns, hosts: Sequence[int], service_of_host: Mapping[int, int], weight_of_kind: Mapping[int, int],
+    unit: int,
+) -> dict[tuple[int, int, int], ServiceUse]:  # fmt: skip
+    """The rows to a service by bucket (of `unit` milliseconds), service and client. `hosts` and the columns hold the
+    database's ids, since what is a service's is what the database says; `service_of_host` holds only hosts that have
+    one."""
     uses: dict[tuple[int, int, int], ServiceUse] = {}
     for at, host in enumerate(hosts):
         if host in service_of_host:
             moment = columns.time_ms[at]
-            key = (moment // DAY_MS, service_of_host[host], columns.client[at])
+            key = (moment // unit, service_of_host[host], columns.client[at])
             use = uses.get(key)
             if use is None:
                 use = uses[key] = ServiceUse(moment)

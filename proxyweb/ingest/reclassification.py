@@ -8,7 +8,7 @@ from collections.abc import Callable
 from proxyweb.db.connection import transaction
 from proxyweb.db.database import advance, generation
 from proxyweb.ingest.enrichment import Enrichment
-from proxyweb.ingest.rollups import SERVICES, recount
+from proxyweb.ingest.rollups import DAY, HOUR, SERVICES, recount
 
 
 def is_classified(conn: sqlite3.Connection, enrichment: Enrichment) -> bool:
@@ -31,7 +31,8 @@ def reclassify(conn: sqlite3.Connection, enrichment: Enrichment) -> None:
         if domains:
             _note_earliest(conn, "domain", "h.domain_id")
         if services:
-            recount(conn, SERVICES)
+            for bucket in (DAY, HOUR):
+                recount(conn, SERVICES.rollup(bucket))
             _note_earliest(conn, "service", "h.service_id", where="h.service_id > 0")
             _note_earliest(conn, "service", "h.service_id", "l.client_id", where="h.service_id > 0")
         conn.execute("UPDATE counters SET value = ? WHERE name = 'enrichment'", (enrichment.fingerprint,))

@@ -16,13 +16,11 @@ from typing import Any, NamedTuple
 
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.connection import transaction
-from proxyweb.db.database import advance
-from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS
+from proxyweb.db.database import advance, generation
+from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, RECENT_HOURS
 from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, HIT, MISS, ORIGIN, WAF
-from proxyweb.ingest.zones import IN_ZONE
 
 Row = tuple[Any, ...]
-_EVERYTHING = {"first": 0, "last": 1 << 62}
 
 
 class KindFacts(NamedTuple):
@@ -94,6 +92,8 @@ class Rollup:
     chosen: tuple[Chosen, ...] = ()
     last: bool = False
     """Whether the last time of each key in each bucket is kept: `last_ms`."""
+    recent: bool = False
+    """Whether only buckets from the counter `recent_from` on are kept."""
 
     @property
     def known_by(self) -> tuple[str, ...]:
@@ -107,30 +107,18 @@ class Rollup:
     def columns(self) -> tuple[str, ...]:
         return (*self.known_by, *(measure.name for measure in self.counted), *(("last_ms",) if self.last else ()))
 
-    @property
-    def recount(self) -> str:
-        """SQL that counts rows anew, in the table's columns and order; `:first` and `:last` bound the ids."""
-        values = [f"l.time_ms / {self.bucket.ms}", *(key.sql for key in self.keys)]
-        values += [measure.sql for measure in self.counted]
+    def recount(self, rows: str, condition: str) -> str:
+        """SQL that counts rows anew, in the table's columns and order. `rows` is what stands behind FROM, with
+        `proxy_logs AS l` in it, and `condition` says which of them."""
+        values = {self.bucket.name: f"l.time_ms / {self.bucket.ms}"}
+        values |= {column.name: column.sql for column in (*self.keys, *self.counted)}
         if self.last:
-            values.append("max(l.time_ms)")
-        said = f"{' '.join(values)} {self.where}"
+            values["last_ms"] = "max(l.time_ms)"
+        said = f"{' '.join(values.values())} {self.where}"
         by = ", ".join(str(place) for place in range(1, len(self.known_by) + 1))
         return (
-            f"SELECT {', '.join(values)} FROM proxy_logs AS l {_joins(said)}"
-            f"WHERE l.id BETWEEN :first AND :last{f' AND {self.where}' if self.where else ''} "
-            f"GROUP BY {by} ORDER BY {by}"
-        )
-
-    @property
-    def last_times(self) -> str:
-        """SQL that finds the last times of one bucket anew, before its keys; `:since_ms` and `:end_ms` bound it."""
-        keys = ", ".join(key.sql for key in self.keys)
-        return (
-            f"SELECT max(l.time_ms), {keys} FROM log_zones AS z CROSS JOIN proxy_logs AS l ON {IN_ZONE} "
-            f"{_joins(f'{keys} {self.where}')}WHERE z.max_ms >= :since_ms AND z.min_ms < :end_ms "
-            f"AND l.time_ms >= :since_ms AND l.time_ms < :end_ms{f' AND {self.where}' if self.where else ''} "
-            f"GROUP BY {keys}"
+            f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in values.items())} FROM {rows} {_joins(said)}"
+            f"WHERE {condition}{f' AND {self.where}' if self.where else ''} GROUP BY {by} ORDER BY {by}"
         )
 
     @property
@@ -166,8 +154,11 @@ _HOST = Key("host_id", "s.host_id")
 _AGENT = Key("agent_id", "l.agent_id")
 _WAF = Key("waf_id", "l.waf_id")
 
+FIVE_MINUTE_REQUESTS = Rollup(
+    "five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "all"
+)  # fmt: skip
 HOURLY_REQUESTS = Rollup(
-    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN), "kind",
+    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN), "kind by hour",
     chosen=(
         *(Chosen(reason, "reason", (reason,)) for reason in (*BLOCKING_REASONS, AUTH)),
         Chosen("ip_blocks", "reason", BLOCKING_REASONS, to_addresses=True),
@@ -179,42 +170,63 @@ HOURLY_REQUESTS = Rollup(
         Chosen("miss_bytes", "cache", (MISS,), of_bytes=True),
     ),
 )  # fmt: skip
-SERVICES = Rollup(
-        "daily_services", DAY, (Key("service_id", "h.service_id"), _CLIENT), (REQUESTS, BLOCKED, BYTES), "service",
-        where="h.service_id > 0", last=True,
-    )  # fmt: skip
-ROLLUPS = (
-    Rollup("five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "all"),
-    HOURLY_REQUESTS,
-    Rollup("hourly_clients", HOUR, (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "client", last=True),
-    Rollup("daily_kinds", DAY, (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES), "kind_of_day"),
-    Rollup(
-        "hourly_extensions", HOUR, (Key("extension_id", "x.id"),), (REQUESTS, BYTES), "extension", where="x.id > 0"
-    ),
-    Rollup("hourly_agents", HOUR, (_AGENT,), (REQUESTS, BYTES), "agent", "l.agent_id > 0"),
-    Rollup("hourly_waf_verdicts", HOUR, (_WAF,), (REQUESTS, BLOCKED), "waf", "l.waf_id > 0"),
-    Rollup(
-        "hourly_waf_blocks", HOUR, (_HOST, _AGENT, _WAF), (REQUESTS,), "waf_block", where=f"k.reason = '{WAF}'"
-    ),
-    Rollup("hourly_blocked_hosts", HOUR, (_HOST,), (REQUESTS,), "blocked_host", where="k.blocked"),
-    Rollup("daily_hosts", DAY, (_HOST,), (REQUESTS, BLOCKED, BYTES), "host"),
-    SERVICES,
+
+
+class Dimension(NamedTuple):
+    """What requests are counted by: for all time by day (`daily_…`), and for the last two days by hour (`hourly_…`)."""
+
+    name: str
+    keys: tuple[Key, ...]
+    measures: tuple[Measure, ...]
+    grouping: str
+    where: str = ""
+    last: bool = False
+
+    def rollup(self, bucket: Bucket) -> Rollup:
+        adjective = {DAY: "daily", HOUR: "hourly"}[bucket]
+        return Rollup(
+            f"{adjective}_{self.name}", bucket, self.keys, self.measures, f"{self.grouping} by {bucket.name}",
+            self.where, last=self.last, recent=bucket is HOUR,
+        )  # fmt: skip
+
+
+SERVICES = Dimension(
+    "services", (Key("service_id", "h.service_id"), _CLIENT), (REQUESTS, BLOCKED, BYTES), "service",
+    where="h.service_id > 0", last=True,
 )  # fmt: skip
+DIMENSIONS = (
+    Dimension("clients", (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "client", last=True),
+    Dimension("kinds", (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES), "kind"),
+    Dimension("extensions", (Key("extension_id", "x.id"),), (REQUESTS, BYTES), "extension", where="x.id > 0"),
+    Dimension("agents", (_AGENT,), (REQUESTS, BYTES), "agent", where="l.agent_id > 0"),
+    Dimension("waf_verdicts", (_WAF,), (REQUESTS, BLOCKED), "waf", where="l.waf_id > 0"),
+    Dimension("waf_blocks", (_HOST, _AGENT, _WAF), (REQUESTS,), "waf_block", where=f"k.reason = '{WAF}'"),
+    Dimension("hosts", (_HOST,), (REQUESTS, BLOCKED, BYTES), "host"),
+    SERVICES,
+)
+BY_DAY = {dimension.name: dimension.rollup(DAY) for dimension in DIMENSIONS}
+BY_HOUR = {dimension.name: dimension.rollup(HOUR) for dimension in DIMENSIONS}
+ROLLUPS = (FIVE_MINUTE_REQUESTS, HOURLY_REQUESTS, *BY_DAY.values(), *BY_HOUR.values())
 
 
 def differences(conn: sqlite3.Connection) -> list[str]:
     """What is wrong with the rollups, a sentence each; empty when they equal a recount of all rows."""
-    _prepare(conn)
+    define_functions(conn)
     found = []
     for rollup in ROLLUPS:
         by = ", ".join(rollup.known_by)
         stored = conn.execute(f"SELECT {', '.join(rollup.columns)} FROM {rollup.table} ORDER BY {by}")
-        counted = conn.execute(rollup.recount, _EVERYTHING)
-        wrong = _differing(stored, counted, key=itemgetter(slice(len(rollup.known_by))))
+        wrong = _differing(stored, _recounted(conn, rollup), key=itemgetter(slice(len(rollup.known_by))))
         if wrong:
             differ = "row differs" if wrong == 1 else "rows differ"
             found.append(f"{rollup.table}: {wrong} {differ} from a recount of the log")
     return found
+
+
+def _recounted(conn: sqlite3.Connection, rollup: Rollup, into: str = "") -> sqlite3.Cursor:
+    """The rows of a rollup by a recount of the log, on a connection that has the functions."""
+    since_ms = generation(conn, "recent_from") * HOUR_MS if rollup.recent else 0
+    return conn.execute(into + rollup.recount("proxy_logs AS l", "l.time_ms >= ?"), (since_ms,))
 
 
 def _differing(stored: Iterable[Row], counted: Iterable[Row], key: Callable[[Row], Row]) -> int:
@@ -234,12 +246,28 @@ def rebuild(conn: sqlite3.Connection) -> Iterator[str]:
 
 def recount(conn: sqlite3.Connection, rollup: Rollup) -> None:
     """Count a rollup anew from the rows, in the transaction that is open."""
-    _prepare(conn)
-    if rollup.grouping == "extension":
+    define_functions(conn)
+    if rollup.grouping.startswith("extension"):
         conn.execute(_NEW_EXTENSIONS)
     conn.execute(f"DELETE FROM {rollup.table}")
-    conn.execute(f"INSERT INTO {rollup.table} ({', '.join(rollup.columns)}) {rollup.recount}", _EVERYTHING)
+    _recounted(conn, rollup, f"INSERT INTO {rollup.table} ({', '.join(rollup.columns)}) ")
 
 
-def _prepare(conn: sqlite3.Connection) -> None:
+def forget_hours(conn: sqlite3.Connection, now: float) -> int:
+    """Let go of what is kept by hour and no longer recent at `now` (Unix seconds), in the transaction that is open.
+
+    Returns from which hour on all requests are counted by hour: never an earlier one than was returned before, so that
+    the figures of those hours are whole whatever the clock did.
+    """
+    known = generation(conn, "recent_from")
+    recent_from = max(known, int(now) // 3600 - RECENT_HOURS)
+    if recent_from > known:
+        for rollup in BY_HOUR.values():
+            conn.execute(f"DELETE FROM {rollup.table} WHERE hour < ?", (recent_from,))
+        conn.execute("UPDATE counters SET value = ? WHERE name = 'recent_from'", (recent_from,))
+    return recent_from
+
+
+def define_functions(conn: sqlite3.Connection) -> None:
+    """Teach a connection what recounts need."""
     conn.create_function("extension_of", 1, extension_of, deterministic=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from proxyweb.db.connection import transaction
@@ -11,8 +12,9 @@ from proxyweb.db.database import advance, generation
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.dimensions import Dimensions
 from proxyweb.ingest.first_seen import FirstSeen
-from proxyweb.ingest.groups import Columns, group_services
+from proxyweb.ingest.groups import DAY_MS, HOUR_MS, Columns, group_services
 from proxyweb.ingest.postings import OpenSegment
+from proxyweb.ingest.rollups import forget_hours
 from proxyweb.ingest.sources import Checkpoint
 from proxyweb.ingest.totals import Totals
 from proxyweb.ingest.zones import OpenZones
@@ -32,13 +34,15 @@ _INSERT = """
 class Store:
     """The one way rows come in. Several processes may each have one: the write lock orders them."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
+    def __init__(self, conn: sqlite3.Connection, clock: Callable[[], float] = time.time) -> None:
         self.conn = conn
+        self.clock = clock
         self.dimensions = Dimensions(conn)
         self.segment = OpenSegment()
         self.zones = OpenZones()
         self.totals = Totals()
         self.first_seen = FirstSeen()
+        self.recent_from = 0
         self.next_id = -1
         self.generation = self.deletions = -1
 
@@ -70,6 +74,7 @@ class Store:
             before, self.next_id = self.next_id, generation(conn, "next_id")
             self.dimensions.load_new()
             self.segment.load_new(conn, before, self.next_id)
+        self.recent_from = forget_hours(conn, self.clock())
         advance(conn, "logs")
         self.generation, self.deletions = stored + 1, deletions
 
@@ -104,13 +109,16 @@ class Store:
         self.zones.add(first, batch.time_ms, batch.bytes)
         self.totals.add(batch.groups, ids, dimensions.host_of_site)
         columns = Columns(batch.time_ms, clients, kinds, sites, batch.bytes, batch.rest)
-        uses = group_services(columns, hosts, dimensions.service_of_host, dimensions.weight_of_kind)
-        self.totals.add_services(uses)
+        services, weight_of_kind = dimensions.service_of_host, dimensions.weight_of_kind
+        uses = group_services(columns, hosts, services, weight_of_kind, DAY_MS)
+        self.totals.add_services("day", uses)
+        if uses and max(batch.time_ms) >= self.recent_from * HOUR_MS:
+            self.totals.add_services("hour", group_services(columns, hosts, services, weight_of_kind, HOUR_MS))
         self.first_seen.add(batch.time_ms, hosts, clients, dimensions.domain_of_host, uses)
 
     def _flush(self) -> None:
         self.zones.flush(self.conn)
-        self.totals.flush(self.conn, self.dimensions.facts_of_kind)
+        self.totals.flush(self.conn, self.dimensions.facts_of_kind, self.recent_from)
         self.first_seen.flush(self.conn)
         self.conn.execute("UPDATE counters SET value = ? WHERE name = 'next_id'", (self.next_id,))
 

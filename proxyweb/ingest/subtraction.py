@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 
 from proxyweb.catalogue.file_types import extension_of
-from proxyweb.ingest.groups import Columns, Known, group, group_services
+from proxyweb.db.database import generation
+from proxyweb.ingest.groups import HOUR_MS, Columns, Known, group, group_services
 from proxyweb.ingest.record import WAF
-from proxyweb.ingest.rollups import ROLLUPS, KindFacts
+from proxyweb.ingest.rollups import DAY, HOUR, ROLLUPS, KindFacts
 from proxyweb.ingest.totals import Totals
 from proxyweb.ingest.weights import BLOCKED, REQUEST
+from proxyweb.ingest.zones import IN_ZONE
 
 _ROWS = """
     SELECT l.time_ms, l.client_id, l.kind_id, l.site_id, l.bytes, l.rest, l.agent_id, l.bytes_in, l.waf_id, s.host_id
@@ -41,17 +43,19 @@ def subtract(conn: sqlite3.Connection, first: int, last: int, before_ms: int) ->
     known = Known(
         lambda rest: extensions[extension_of(rest)],
         weight_of_kind,
-        {kind for kind, *_, blocked in kinds if blocked},
         {kind for kind, reason, *_ in kinds if reason == WAF},
         {site for (site,) in conn.execute(_ADDRESSES)},
         {site for (site,) in conn.execute(_PATHLESS)},
     )
+    recent_from = generation(conn, "recent_from")
     totals = Totals()
     same = dict.fromkeys(("client", "kind", "extension", "agent", "waf"), _Same())
-    totals.add(group(columns, known), same, dict(zip(columns.site, hosts, strict=True)))
+    totals.add(group(columns, known, recent_from * HOUR_MS), same, dict(zip(columns.site, hosts, strict=True)))
     services = dict(conn.execute("SELECT id, service_id FROM hosts WHERE service_id > 0"))
-    totals.add_services(group_services(columns, hosts, services, weight_of_kind))
-    totals.take_away(conn, {kind: KindFacts(reason, cache, bool(opaque)) for kind, reason, cache, opaque, _ in kinds})
+    for bucket in (DAY, HOUR):
+        totals.add_services(bucket.name, group_services(columns, hosts, services, weight_of_kind, bucket.ms))
+    facts = {kind: KindFacts(reason, cache, bool(opaque)) for kind, reason, cache, opaque, _ in kinds}
+    totals.take_away(conn, facts, recent_from)
     return min(columns.time_ms), max(columns.time_ms)
 
 
@@ -67,6 +71,12 @@ def renew_last_times(conn: sqlite3.Connection, deleted: tuple[int, int], before_
             )
             keys = " AND ".join(f"{key.name} = ?" for key in rollup.keys)
             for (bucket,) in stale.fetchall():
-                bounds = {"since_ms": bucket * length, "end_ms": (bucket + 1) * length}
-                found = conn.execute(rollup.last_times, bounds).fetchall()
-                conn.executemany(f"UPDATE {rollup.table} SET last_ms = ? WHERE {name} = {bucket} AND {keys}", found)
+                recounted = rollup.recount(
+                    f"log_zones AS z CROSS JOIN proxy_logs AS l ON {IN_ZONE}",
+                    "z.max_ms >= ?1 AND z.min_ms < ?2 AND l.time_ms >= ?1 AND l.time_ms < ?2",
+                )
+                found = conn.execute(
+                    f"SELECT last_ms, {name}, {', '.join(key.name for key in rollup.keys)} FROM ({recounted})",
+                    (bucket * length, (bucket + 1) * length),
+                ).fetchall()
+                conn.executemany(f"UPDATE {rollup.table} SET last_ms = ? WHERE {name} = ? AND {keys}", found)

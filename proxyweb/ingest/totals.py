@@ -22,8 +22,8 @@ class Totals:
         self.sums: defaultdict[str, defaultdict[int, defaultdict[Any, int]]] = defaultdict(
             lambda: defaultdict(lambda: defaultdict(int))
         )
-        self.last_of_client: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        self.uses: dict[tuple[int, int, int], ServiceUse] = {}
+        self.last_of_client: defaultdict[str, defaultdict[int, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
+        self.uses: defaultdict[str, dict[tuple[int, int, int], ServiceUse]] = defaultdict(dict)
 
     def clear(self) -> None:
         self.sums.clear()
@@ -33,74 +33,86 @@ class Totals:
     def add(self, groups: Groups, ids: Ids, host_of_site: Sequence[int] | Mapping[int, int]) -> None:
         """The groups of a batch, whose keys `ids` translates; `host_of_site` has a site's host by the key itself."""
         clients, kinds = ids["client"], ids["kind"]
-        for name, grouping, id_of in (
-            ("all", "all", (0,)),
-            ("client", "client", clients),
-            ("kind", "kind", kinds),
-            ("address_kind", "address_kind", kinds),
-            ("extension", "extension", ids["extension"]),
-            ("agent", "agent", ids["agent"]),
-            ("waf", "waf", ids["waf"]),
-            ("blocked_site", "blocked_host", host_of_site),
-            ("site", "host", host_of_site),
-        ):
-            for bucket, found in groups.get(name, ()):
-                sums = self.sums[grouping][bucket]
-                for key, weight in found.items():
-                    sums[id_of[key]] += weight
-        for hour, found in groups.get("kind", ()):
-            sums = self.sums["kind_of_day"][hour * HOUR_MS // DAY_MS]
+        self._add(groups, "all", "all", (0,))
+        self._add(groups, "outcome to address", "outcome to address", kinds)
+        by_day, by_hour = self.sums["kind by day"], self.sums["kind by hour"]
+        for hour, found in groups.get("outcome", ()):
+            day_sums, hour_sums = by_day[hour * HOUR_MS // DAY_MS], by_hour[hour]
             for key, weight in found.items():
-                sums[kinds[key]] += weight
-        for hour, found in groups.get("waf_block", ()):
-            sums = self.sums["waf_block"][hour]
-            for (site, agent, verdict), weight in found.items():
-                sums[host_of_site[site], ids["agent"][agent], ids["waf"][verdict]] += weight
-        for hour, found in groups.get("last_client", ()):
-            last = self.last_of_client[hour]
-            for key, moment in found.items():
-                client = clients[key]
-                if last.get(client, 0) < moment:
-                    last[client] = moment
+                kind = kinds[key]
+                day_sums[kind] += weight
+                hour_sums[kind] += weight
+        for bucket in ("day", "hour"):
+            for name, grouping, id_of in (
+                ("client", "client", clients),
+                ("extension", "extension", ids["extension"]),
+                ("agent", "agent", ids["agent"]),
+                ("waf", "waf", ids["waf"]),
+                ("site", "host", host_of_site),
+            ):
+                self._add(groups, f"{name} by {bucket}", f"{grouping} by {bucket}", id_of)
+            for number, found in groups.get(f"waf_block by {bucket}", ()):
+                sums = self.sums[f"waf_block by {bucket}"][number]
+                for (site, agent, verdict), weight in found.items():
+                    sums[host_of_site[site], ids["agent"][agent], ids["waf"][verdict]] += weight
+            for number, found in groups.get(f"last of client by {bucket}", ()):
+                last = self.last_of_client[f"client by {bucket}"][number]
+                for key, moment in found.items():
+                    client = clients[key]
+                    if last.get(client, 0) < moment:
+                        last[client] = moment
 
-    def add_services(self, uses: Uses) -> None:
-        """What `group_services` found."""
+    def _add(self, groups: Groups, name: str, grouping: str, id_of: Any) -> None:
+        for bucket, found in groups.get(name, ()):
+            sums = self.sums[grouping][bucket]
+            for key, weight in found.items():
+                sums[id_of[key]] += weight
+
+    def add_services(self, bucket: str, uses: Uses) -> None:
+        """What `group_services` found by `day` or by `hour`."""
+        known = self.uses[f"service by {bucket}"]
         for key, use in uses.items():
-            if key in self.uses:
-                self.uses[key].add(use)
+            if key in known:
+                known[key].add(use)
             else:
-                self.uses[key] = use
+                known[key] = use
 
-    def flush(self, conn: sqlite3.Connection, facts_of_kind: Mapping[int, KindFacts]) -> None:
-        """Add everything to the tables and begin anew."""
+    def flush(self, conn: sqlite3.Connection, facts_of_kind: Mapping[int, KindFacts], recent_from: int) -> None:
+        """Add everything to the tables and begin anew; by hour only from `recent_from` on."""
         for rollup in ROLLUPS:
-            conn.executemany(rollup.upsert, self._rows(rollup, facts_of_kind))
+            conn.executemany(rollup.upsert, self._kept(rollup, facts_of_kind, recent_from))
         self.clear()
 
-    def take_away(self, conn: sqlite3.Connection, facts_of_kind: Mapping[int, KindFacts]) -> None:
+    def take_away(self, conn: sqlite3.Connection, facts_of_kind: Mapping[int, KindFacts], recent_from: int) -> None:
         """Take everything out of the tables and begin anew; what stays must be later than what goes."""
         for rollup in ROLLUPS:
             first, end = len(rollup.known_by), len(rollup.known_by) + len(rollup.counted)
-            rows = self._rows(rollup, facts_of_kind)
+            rows = self._kept(rollup, facts_of_kind, recent_from)
             conn.executemany(
                 rollup.upsert, ((*row[:first], *(-value for value in row[first:end]), *row[end:]) for row in rows)
             )
             conn.execute(f"DELETE FROM {rollup.table} WHERE requests = 0")
         self.clear()
 
+    def _kept(
+        self, rollup: Rollup, facts_of_kind: Mapping[int, KindFacts], recent_from: int
+    ) -> Iterable[tuple[int, ...]]:
+        rows = self._rows(rollup, facts_of_kind)
+        return (row for row in rows if row[0] >= recent_from) if rollup.recent else rows
+
     def _rows(self, rollup: Rollup, facts_of_kind: Mapping[int, KindFacts]) -> Iterable[tuple[int, ...]]:
         if rollup is HOURLY_REQUESTS:
             return self._by_kind(facts_of_kind)
         unpacked = UNPACKED[tuple(measure.name for measure in rollup.measures)]
-        if rollup.grouping == "service":
-            return [(*key, *unpacked(use.weight), use.last_ms) for key, use in self.uses.items()]
+        if rollup.grouping in self.uses:
+            return [(*key, *unpacked(use.weight), use.last_ms) for key, use in self.uses[rollup.grouping].items()]
         buckets = self.sums[rollup.grouping].items()
         if not rollup.keys:
             return [(bucket, *unpacked(sums[0])) for bucket, sums in buckets]
         if len(rollup.keys) > 1:
             return [(bucket, *key, *unpacked(weight)) for bucket, sums in buckets for key, weight in sums.items()]
         if rollup.last:
-            last = self.last_of_client
+            last = self.last_of_client[rollup.grouping]
             return [
                 (bucket, key, *unpacked(weight), last[bucket][key])
                 for bucket, sums in buckets
@@ -109,8 +121,8 @@ class Totals:
         return [(bucket, key, *unpacked(weight)) for bucket, sums in buckets for key, weight in sums.items()]
 
     def _by_kind(self, facts_of_kind: Mapping[int, KindFacts]) -> Iterator[tuple[int, ...]]:
-        for hour, sums in self.sums["kind"].items():
-            to_addresses: Mapping[int, int] = self.sums["address_kind"].get(hour, {})
+        for hour, sums in self.sums["kind by hour"].items():
+            to_addresses: Mapping[int, int] = self.sums["outcome to address"].get(hour, {})
             total = sum(sums.values())
             counted = (
                 _chosen(column, to_addresses if column.to_addresses else sums, facts_of_kind)

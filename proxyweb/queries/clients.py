@@ -1,4 +1,4 @@
-"""Who asks the proxy, and how much: everybody, and one client. Figures come from the rollup by hour.
+"""Who asks the proxy, and how much: everybody, and one client. Figures come from the rollups.
 
 A client is one address, or with a mask all addresses that the mask makes the same.
 """
@@ -12,26 +12,23 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from proxyweb.queries.selection import Filters, Mask, select
-from proxyweb.queries.windows import Window
+from proxyweb.queries.windows import Window, counted_by
 
 _BY_CLIENT = """
     SELECT a.address, g.requests, g.blocked, g.bytes, g.last_ms
     FROM (
         SELECT client_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
                max(last_ms) AS last_ms
-        FROM hourly_clients WHERE hour BETWEEN :first AND :last GROUP BY client_id
+        FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY client_id
     ) AS g CROSS JOIN clients AS a ON a.id = g.client_id
 """
-_OF_CLIENTS = """
-    hourly_requests AS r CROSS JOIN hourly_clients AS c
-    ON c.hour = r.hour AND c.client_id IN (SELECT value FROM json_each(:clients))
-"""  # the hours there are, and the clients looked up in each
-_TOGETHER = f"""
-    SELECT coalesce(sum(c.requests), 0), coalesce(sum(c.blocked), 0), coalesce(sum(c.bytes), 0), max(c.last_ms)
-    FROM {_OF_CLIENTS} WHERE r.hour BETWEEN :first AND :last
+_TOGETHER = """
+    SELECT coalesce(sum(requests), 0), coalesce(sum(blocked), 0), coalesce(sum(bytes), 0), max(last_ms)
+    FROM {table} WHERE {bucket} BETWEEN :first AND :last AND client_id IN (SELECT value FROM json_each(:clients))
 """
-_LAST_SEEN = f"""
-    SELECT max(c.last_ms) FROM {_OF_CLIENTS} WHERE r.hour < :first GROUP BY r.hour ORDER BY r.hour DESC LIMIT 1
+_LAST_SEEN = """
+    SELECT max(last_ms) FROM daily_clients
+    WHERE day <= :day AND client_id IN (SELECT value FROM json_each(:clients))
 """
 _FIRST_SEEN = """
     SELECT min(f.first_ms), min(a.address) FROM first_seen AS f JOIN clients AS a ON a.id = f.subject_id
@@ -66,7 +63,8 @@ def busiest_clients(
     conn: sqlite3.Connection, window: Window, limit: int, mask: Mask | None = None
 ) -> tuple[int, list[ClientFigures]]:
     """How many clients made requests, and the figures of those with the most: most first, then by address."""
-    found = [ClientFigures(*row) for row in conn.execute(_BY_CLIENT, window.hours)]
+    by_client = counted_by(conn, "clients", window)
+    found = [ClientFigures(*row) for row in conn.execute(by_client.sql(_BY_CLIENT), by_client.bounds)]
     if mask is not None:
         found = _added_up(found, mask)
     found.sort(key=lambda one: (-one.requests, one.client))
@@ -84,10 +82,11 @@ def client_details(conn: sqlite3.Connection, clients: Collection[int], window: W
     first_ms, address = conn.execute(_FIRST_SEEN, (listed,)).fetchone()
     if first_ms is None:
         return None
-    requests, blocked, size, last_ms = conn.execute(_TOGETHER, {**window.hours, "clients": listed}).fetchone()
+    by_client = counted_by(conn, "clients", window)
+    arguments = {**by_client.bounds, "clients": listed}
+    requests, blocked, size, last_ms = conn.execute(by_client.sql(_TOGETHER), arguments).fetchone()
     if last_ms is None:
-        before = conn.execute(_LAST_SEEN, {"first": window.hours["first"], "clients": listed}).fetchone()
-        last_ms = before[0] if before else None
+        last_ms = conn.execute(_LAST_SEEN, {"day": window.days["first"], "clients": listed}).fetchone()[0]
     return ClientDetails(address, requests, blocked, size, first_ms, last_ms)
 
 

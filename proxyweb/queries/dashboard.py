@@ -11,14 +11,14 @@ from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.queries.log_pages import PageRequest, page
 from proxyweb.queries.log_rows import Row, rows_by_id
 from proxyweb.queries.selection import Filters, Mask, select
-from proxyweb.queries.windows import Window
+from proxyweb.queries.windows import Window, counted_by
 
 HOURS_OF_DAY = DAY_MS // HOUR_MS
 _BLOCKED = " + ".join(BLOCKING_REASONS)
 _TOP_BLOCKED = """
     WITH counted AS MATERIALIZED (
-        SELECT host_id, sum(requests) AS requests FROM hourly_blocked_hosts
-        WHERE hour BETWEEN :first AND :last GROUP BY host_id
+        SELECT host_id, sum(blocked) AS requests FROM {table}
+        WHERE {bucket} BETWEEN :first AND :last AND blocked > 0 GROUP BY host_id
     )
     SELECT h.host, c.requests FROM counted AS c CROSS JOIN hosts AS h ON h.id = c.host_id
     WHERE c.requests >= coalesce((SELECT requests FROM counted ORDER BY requests DESC LIMIT 1 OFFSET :limit), 0)
@@ -27,8 +27,8 @@ _TOP_BLOCKED = """
 """
 _CLIENTS = """
     SELECT c.address, t.requests
-    FROM (SELECT client_id, sum(requests) AS requests FROM hourly_clients
-          WHERE hour BETWEEN :first AND :last GROUP BY client_id) AS t
+    FROM (SELECT client_id, sum(requests) AS requests FROM {table}
+          WHERE {bucket} BETWEEN :first AND :last GROUP BY client_id) AS t
     JOIN clients AS c ON c.id = t.client_id
 """
 
@@ -60,13 +60,15 @@ def top_blocked(conn: sqlite3.Connection, window: Window, limit: int) -> list[tu
 
     Only hosts that can be on the list are looked up by name: one more than its length, for the nameless one.
     """
-    return conn.execute(_TOP_BLOCKED, {**window.hours, "limit": limit}).fetchall()
+    by_host = counted_by(conn, "hosts", window)
+    return conn.execute(by_host.sql(_TOP_BLOCKED), {**by_host.bounds, "limit": limit}).fetchall()
 
 
 def top_clients(conn: sqlite3.Connection, window: Window, limit: int, mask: Mask | None) -> list[tuple[str, int]]:
     """`(address, requests)`, most first, ties by address. With a mask, of all clients that look the same together."""
+    by_client = counted_by(conn, "clients", window)
     counts: Counter[str] = Counter()
-    for address, requests in conn.execute(_CLIENTS, window.hours):
+    for address, requests in conn.execute(by_client.sql(_CLIENTS), by_client.bounds):
         counts[mask(address) if mask else address] += requests
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
 

@@ -9,39 +9,35 @@ from typing import NamedTuple
 
 from proxyweb.queries.matches import ids_in, open_from, segments
 from proxyweb.queries.selection import Selection
-from proxyweb.queries.windows import IN_WINDOW, ROWS_OF_WINDOW, Window
+from proxyweb.queries.windows import Window, counted_by
 
 _RANKED = """
     WITH counted AS MATERIALIZED (
-        SELECT host_id, sum(requests) AS requests FROM daily_hosts WHERE day BETWEEN :first AND :last GROUP BY host_id
+        SELECT host_id, sum(requests) AS requests FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY host_id
     ), least AS (
         SELECT coalesce((SELECT requests FROM counted ORDER BY requests DESC LIMIT 1 OFFSET :limit), 0) AS requests
     )
     SELECT h.id FROM least JOIN counted AS c ON c.requests >= least.requests JOIN hosts AS h ON h.id = c.host_id
     WHERE h.host <> '' ORDER BY c.requests DESC, h.host LIMIT :limit
 """
-_SUMS_BY_DAY = """
+_SUMS = """
+    WITH {buckets}
     SELECT h.host, sum(d.requests) AS requests, sum(d.blocked), sum(d.bytes)
-    FROM (SELECT DISTINCT hour / 24 AS day FROM hourly_requests
-          WHERE hour BETWEEN :first * 24 AND :last * 24 + 23) AS days
-    CROSS JOIN json_each(:hosts) AS j
-    CROSS JOIN daily_hosts AS d ON d.day = days.day AND d.host_id = j.value
+    FROM buckets CROSS JOIN json_each(:hosts) AS j
+    CROSS JOIN {table} AS d ON d.{bucket} = buckets.bucket AND d.host_id = j.value
     CROSS JOIN hosts AS h ON h.id = d.host_id
     GROUP BY d.host_id ORDER BY requests DESC, h.host
 """
-_BY_HOST = """
+_OF_ROWS = """
     SELECT h.host, sum(g.requests) AS requests, sum(g.blocked), sum(g.bytes)
     FROM (
         SELECT l.site_id, count(*) AS requests, sum(k.blocked) AS blocked, sum(l.bytes) AS bytes
-        FROM {rows} CROSS JOIN result_kinds AS k ON k.id = l.kind_id WHERE {condition} GROUP BY l.site_id
+        FROM json_each(:ids) AS j CROSS JOIN proxy_logs AS l ON l.id = j.value
+        CROSS JOIN result_kinds AS k ON k.id = l.kind_id
+        WHERE l.time_ms >= :since_ms AND l.time_ms < :end_ms GROUP BY l.site_id
     ) AS g CROSS JOIN sites AS s ON s.id = g.site_id CROSS JOIN hosts AS h ON h.id = s.host_id
     WHERE h.host <> '' GROUP BY h.id ORDER BY requests DESC, h.host LIMIT :limit
 """
-_SUMS_BY_ROW = _BY_HOST.format(rows=ROWS_OF_WINDOW, condition=IN_WINDOW)
-_SUMS_BY_ID = _BY_HOST.format(
-    rows="json_each(:ids) AS j CROSS JOIN proxy_logs AS l ON l.id = j.value",
-    condition="l.time_ms >= :since_ms AND l.time_ms < :end_ms",
-)
 
 
 class HostFigures(NamedTuple):
@@ -56,13 +52,13 @@ class HostFigures(NamedTuple):
 def busiest_hosts(conn: sqlite3.Connection, window: Window, limit: int) -> list[HostFigures]:
     """Most requests first, then by name.
 
-    Days are ranked by requests alone, and the other figures looked up for the few that are left: summing all of them
+    Hosts are ranked by requests alone, and the other figures looked up for the few that are left: summing all of them
     for every host takes half as long again.
     """
-    if not window.of_whole_days:
-        return [HostFigures(*row) for row in conn.execute(_SUMS_BY_ROW, {**window.row_bounds, "limit": limit})]
-    ranked = [host for (host,) in conn.execute(_RANKED, {**window.days, "limit": limit})]
-    return [HostFigures(*row) for row in conn.execute(_SUMS_BY_DAY, {**window.days, "hosts": json.dumps(ranked)})]
+    by_host = counted_by(conn, "hosts", window)
+    ranked = [host for (host,) in conn.execute(by_host.sql(_RANKED), {**by_host.bounds, "limit": limit})]
+    found = conn.execute(by_host.sql(_SUMS), {**by_host.bounds, "hosts": json.dumps(ranked)})
+    return [HostFigures(*row) for row in found]
 
 
 def hosts_of_clients(
@@ -83,5 +79,5 @@ def hosts_of_clients(
         if segment.max_ms >= since_ms and segment.min_ms < end_ms
         for row_id in ids_in(conn, segment, selection, segment.first_id >= still_open)
     ]
-    found = conn.execute(_SUMS_BY_ID, {**bounds, "ids": json.dumps(ids), "limit": limit})
+    found = conn.execute(_OF_ROWS, {**bounds, "ids": json.dumps(ids), "limit": limit})
     return [HostFigures(*row) for row in found]

@@ -5,12 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from proxyweb.queries.windows import IN_WINDOW, ROWS_OF_WINDOW, Window
-
-_METHODS_OF_DAYS = (
-    "SELECT kind_id, sum(requests) AS requests FROM daily_kinds WHERE day BETWEEN :first AND :last GROUP BY 1"
-)
-_METHODS_OF_ROWS = f"SELECT l.kind_id, count(*) AS requests FROM {ROWS_OF_WINDOW} WHERE {IN_WINDOW} GROUP BY 1"
+from proxyweb.queries.windows import Window, counted_by
 
 
 class AgentUse(NamedTuple):
@@ -27,20 +22,24 @@ class AgentUse(NamedTuple):
 
 def agents(conn: sqlite3.Connection, window: Window) -> list[AgentUse]:
     """Every user agent, most requests first. Requests that came without one are not among them."""
+    by_agent = counted_by(conn, "agents", window)
     rows = conn.execute(
         "SELECT a.agent, a.name, a.system, a.device, a.service_type, h.requests"
-        " FROM (SELECT agent_id, sum(requests) AS requests FROM hourly_agents WHERE hour BETWEEN :first AND :last"
+        f" FROM (SELECT agent_id, sum(requests) AS requests FROM {by_agent.table}"
+        f" WHERE {by_agent.bucket} BETWEEN :first AND :last"
         " GROUP BY agent_id) AS h CROSS JOIN user_agents AS a ON a.id = h.agent_id ORDER BY h.requests DESC, a.agent",
-        window.hours,
+        by_agent.bounds,
     )
     return [AgentUse(*row) for row in rows]
 
 
 def methods(conn: sqlite3.Connection, window: Window) -> list[tuple[str, int]]:
     """`(method, requests)`, most first; together they are all requests of the window."""
-    counted, bounds = (_METHODS_OF_DAYS, window.days) if window.of_whole_days else (_METHODS_OF_ROWS, window.row_bounds)
+    by_kind = counted_by(conn, "kinds", window)
     return conn.execute(
-        f"SELECT k.method, sum(d.requests) AS requests FROM ({counted}) AS d"
+        "SELECT k.method, sum(d.requests) AS requests FROM"
+        f" (SELECT kind_id, sum(requests) AS requests FROM {by_kind.table}"
+        f" WHERE {by_kind.bucket} BETWEEN :first AND :last GROUP BY 1) AS d"
         " CROSS JOIN result_kinds AS k ON k.id = d.kind_id GROUP BY k.method ORDER BY requests DESC, k.method",
-        bounds,
+        by_kind.bounds,
     ).fetchall()

@@ -10,31 +10,21 @@ from array import array
 from typing import NamedTuple
 
 from proxyweb.queries.selection import Mask
-from proxyweb.queries.windows import DAYS_OF_WINDOW, IN_WINDOW, ROWS_OF_WINDOW, Window
+from proxyweb.queries.windows import Window, counted_by
 
 # Who is masked alike has a number of four bytes in common, which stands in a blob at the client's id. SQLite reads a
 # joined table of them from start to end for each row, if it thinks there are few: 100 ms where this takes 16.
 _MASKED = "substr(:groups, l.client_id * 4 + 1, 4)"
-# Service by service and in each day by day, as the primary key has them: half the time of sorting all by service. The
-# condition is no comparison, since SQLite would carry `> 0` over to the rollup and look for that instead of the id.
-_OF_DAYS = """
-    SELECT s.id AS service_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
-           count(DISTINCT {client}) AS clients, max(last_ms) AS last_ms
-    FROM services AS s CROSS JOIN days CROSS JOIN daily_services AS l ON l.day = days.day AND l.service_id = s.id
-    WHERE s.id GROUP BY s.id
-"""
-_OF_ROWS = f"""
-    SELECT h.service_id, count(*) AS requests, sum(k.blocked) AS blocked, sum(l.bytes) AS bytes,
-           count(DISTINCT {{client}}) AS clients, max(l.time_ms) AS last_ms
-    FROM {ROWS_OF_WINDOW} CROSS JOIN sites AS s ON s.id = l.site_id CROSS JOIN hosts AS h ON h.id = s.host_id
-    CROSS JOIN result_kinds AS k ON k.id = l.kind_id
-    WHERE {IN_WINDOW} AND l.site_id IN (
-        SELECT s.id FROM hosts AS h JOIN sites AS s ON s.host_id = h.id WHERE h.service_id > 0
-    )
-    GROUP BY h.service_id
-"""
+# Service by service and in each bucket by bucket, as the primary key has them: half the time of sorting all by service.
+# The condition is no comparison, since SQLite would carry `> 0` over to the rollup and look for that instead of the id.
 _USED = """
-    WITH {days}, used AS MATERIALIZED ({used})
+    WITH {buckets}, used AS MATERIALIZED (
+        SELECT s.id AS service_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
+               count(DISTINCT {client}) AS clients, max(last_ms) AS last_ms
+        FROM services AS s CROSS JOIN buckets
+        CROSS JOIN {table} AS l ON l.{bucket} = buckets.bucket AND l.service_id = s.id
+        WHERE s.id GROUP BY s.id
+    )
     SELECT s.name, u.requests, u.blocked, u.bytes, u.clients, f.first_ms, u.last_ms
     FROM used AS u JOIN services AS s ON s.id = u.service_id
     JOIN first_seen AS f ON f.subject = 'service' AND f.subject_id = s.id AND f.of_client_id = 0
@@ -56,11 +46,11 @@ class Use(NamedTuple):
 
 def used_services(conn: sqlite3.Connection, window: Window, mask_client: Mask | None = None) -> list[Use]:
     """Every service that was used, most requests first. With a mask, clients that it makes the same count as one."""
-    client, arguments = "l.client_id", dict[str, object](window.days | window.row_bounds)
+    by_service = counted_by(conn, "services", window)
+    client, arguments = "l.client_id", dict[str, object](by_service.bounds)
     if mask_client is not None:
         client, arguments["groups"] = _MASKED, _groups(conn, mask_client)
-    used = (_OF_DAYS if window.of_whole_days else _OF_ROWS).format(client=client)
-    return [Use(*row) for row in conn.execute(_USED.format(days=DAYS_OF_WINDOW, used=used), arguments)]
+    return [Use(*row) for row in conn.execute(by_service.sql(_USED, client=client), arguments)]
 
 
 def _groups(conn: sqlite3.Connection, mask_client: Mask) -> bytes:

@@ -8,28 +8,23 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from proxyweb.ingest.record import WAF
-from proxyweb.queries.windows import ROWS_OF_WINDOW, Window
+from proxyweb.queries.windows import ROWS_OF_WINDOW, Window, counted_by
 
 MINUTE_MS = 60_000
-_VERDICTS = """
+_INSPECTED = "SELECT coalesce(sum(requests), 0) FROM {table} WHERE {bucket} BETWEEN :first AND :last"
+_BY_VERDICT = """
     SELECT w.categories, v.requests
     FROM (SELECT waf_id, sum(requests) AS requests
-          FROM hourly_waf_verdicts WHERE hour BETWEEN :first AND :last GROUP BY waf_id) AS v
+          FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY waf_id) AS v
     JOIN waf_verdicts AS w ON w.id = v.waf_id
 """
 _BLOCKED = """
     SELECT h.host, a.agent, w.categories, b.requests
     FROM (SELECT host_id, agent_id, waf_id, sum(requests) AS requests
-          FROM hourly_waf_blocks WHERE hour BETWEEN :first AND :last GROUP BY 1, 2, 3) AS b
+          FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY 1, 2, 3) AS b
     CROSS JOIN hosts AS h ON h.id = b.host_id
     CROSS JOIN user_agents AS a ON a.id = b.agent_id
     CROSS JOIN waf_verdicts AS w ON w.id = b.waf_id
-"""
-_BLOCKED_BY_VERDICT = """
-    SELECT w.categories, b.requests
-    FROM (SELECT waf_id, sum(requests) AS requests
-          FROM hourly_waf_blocks WHERE hour BETWEEN :first AND :last GROUP BY 1) AS b
-    JOIN waf_verdicts AS w ON w.id = b.waf_id
 """
 Ranked = list[tuple[str, int]]  # a text and how many requests, most first, ties by the text
 
@@ -60,11 +55,11 @@ class TopBlocked:
 
 def totals(conn: sqlite3.Connection, window: Window) -> Totals:
     """How many requests of the window were inspected, and blocked for it."""
-    inspected, blocked = conn.execute(
-        "SELECT (SELECT coalesce(sum(requests), 0) FROM hourly_waf_verdicts WHERE hour BETWEEN :first AND :last),"
-        f" (SELECT coalesce(sum({WAF}), 0) FROM hourly_requests WHERE hour BETWEEN :first AND :last)",
-        window.hours,
-    ).fetchone()
+    by_verdict = counted_by(conn, "waf_verdicts", window)
+    inspected = conn.execute(by_verdict.sql(_INSPECTED), by_verdict.bounds).fetchone()[0]
+    blocked = conn.execute(
+        f"SELECT coalesce(sum({WAF}), 0) FROM hourly_requests WHERE hour BETWEEN :first AND :last", window.hours
+    ).fetchone()[0]
     return Totals(inspected, blocked)
 
 
@@ -72,8 +67,9 @@ def categories(conn: sqlite3.Connection, window: Window) -> list[CategoryCount]:
     """The categories in the window's verdicts, most matches first. A verdict with several counts in each."""
     matches: Counter[str] = Counter()
     blocked: Counter[str] = Counter()
-    for counts, sql in ((matches, _VERDICTS), (blocked, _BLOCKED_BY_VERDICT)):
-        for listed, requests in conn.execute(sql, window.hours):
+    for counts, dimension in ((matches, "waf_verdicts"), (blocked, "waf_blocks")):
+        by_verdict = counted_by(conn, dimension, window)
+        for listed, requests in conn.execute(by_verdict.sql(_BY_VERDICT), by_verdict.bounds):
             for name in _names(listed):
                 counts[name] += requests
     return [CategoryCount(name, count, blocked[name]) for name, count in _ranked(matches)]
@@ -84,7 +80,8 @@ def top_blocked(conn: sqlite3.Connection, window: Window, limit: int) -> TopBloc
     by_category: Counter[str] = Counter()
     by_host: Counter[str] = Counter()
     by_agent: Counter[str] = Counter()
-    for host, agent, listed, requests in conn.execute(_BLOCKED, window.hours):
+    blocks = counted_by(conn, "waf_blocks", window)
+    for host, agent, listed, requests in conn.execute(blocks.sql(_BLOCKED), blocks.bounds):
         by_host[host] += requests
         by_agent[agent] += requests
         for name in _names(listed):

@@ -20,6 +20,7 @@ from proxyweb.queries import dashboard
 from proxyweb.queries.windows import Window, window
 from tests.clients import Client
 from tests.conftest import START, Clock
+from tests.counted_hours import HOURS, counted_copy
 from tests.ingest.factory import Request, log
 from tests.large_log import START as LARGE_LOG_START
 
@@ -203,10 +204,14 @@ def test_an_answer_holds_until_something_changes(admin: Client, instance: Path, 
 # Against a recount
 
 
-@pytest.fixture(scope="module")
-def conn(large_log: Path) -> Iterator[sqlite3.Connection]:
-    with closing(connect(large_log, readonly=True)) as conn:
-        yield conn
+@pytest.fixture(scope="module", params=HOURS)
+def conn(
+    request: pytest.FixtureRequest, large_log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sqlite3.Connection]:
+    counted = request.param == "hours from rollups"
+    copy = counted_copy(large_log, tmp_path_factory.mktemp("counted")) if counted else connect(large_log, readonly=True)
+    with closing(copy):
+        yield copy
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -53,10 +54,16 @@ def requests() -> list[Request]:
     """Something of everything that is counted: services, extensions, verdicts, addresses, hours and days."""
     return [
         *traffic(500, step_ms=300_000),
+        *_today(traffic(9, url="http://dl.dropbox.com/c.js", waf=WafVerdict(5, "xss", "941100"))),
         *traffic(300, 2000, url="https://www.dropbox.com/a.zip", waf=WafVerdict(9, "sqli", "942100")),
         *traffic(300, 3000, url="http://192.0.2.7/b.js", result_code="TCP_MEM_HIT"),
         *traffic(20, 4000, url="error:invalid-request"),
     ]
+
+
+def _today(some: list[Request]) -> list[Request]:
+    """Requests of this hour, which are counted by hour, too."""
+    return [replace(it, time_ms=int(time.time() * 1000)) for it in some]
 
 
 def feed(instance: Path, name: str, content: list[Request]) -> None:
@@ -68,7 +75,7 @@ def feed(instance: Path, name: str, content: list[Request]) -> None:
 
 @pytest.fixture
 def database(instance: Path) -> Path:
-    """1,120 requests: four full segments and an open one, two zones."""
+    """1,129 requests: four full segments and an open one, two zones."""
     feed(instance, "traffic.log", requests())
     return instance / "proxyweb.sqlite"
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyweb.catalogue.file_types import extension_of
+from proxyweb.db.database import generation
 from proxyweb.ingest import rollups, zones
 from proxyweb.ingest.batch import Encoder
 from proxyweb.ingest.enrichment import BUILT_IN
@@ -37,6 +38,7 @@ _STEPS = st.lists(
         st.just(("clear", 0)),
         st.just(("rebuild", 0)),
         st.just(("another process", 0)),
+        st.tuples(st.just("time passes"), st.sampled_from([-DAY_MS, 3_600_000, DAY_MS, 5 * DAY_MS])),
     ),
     min_size=1,
     max_size=8,
@@ -53,15 +55,26 @@ def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def stored(conn: sqlite3.Connection, content: bytes, store: Store | None = None) -> None:
     store = store or Store(conn)
     with store.transaction():
-        store.add(Encoder().encode(content, 0))
+        store.add(Encoder(clock=store.clock).encode(content, 0))
 
 
-@settings(deadline=None, max_examples=60)
+class Clock:
+    """Unix seconds, as told."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@settings(deadline=None, max_examples=80)
 @given(_STEPS)
 def test_every_rollup_equals_a_recount_whatever_happens(steps: list[tuple[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
         conn = new_database(Path(folder) / "proxyweb.sqlite")
-        store, seen = Store(conn), FirstSeenByHand()
+        clock = Clock()
+        store, seen = Store(conn, clock), FirstSeenByHand()
         for step, what in steps:
             if step in ("native", "proxyweb"):
                 some = [replace(it, time_ms=it.time_ms + moved) for it, moved in what]
@@ -74,8 +87,10 @@ def test_every_rollup_equals_a_recount_whatever_happens(steps: list[tuple[str, A
                 seen = FirstSeenByHand()
             elif step == "rebuild":
                 assert len(list(rollups.rebuild(conn))) == len(rollups.ROLLUPS)
+            elif step == "time passes":
+                clock.now += what / 1000
             else:
-                store = Store(conn)
+                store = Store(conn, clock)
             assert rollups.differences(conn) == []
             assert zones.differences(conn) == []
             assert first_seen(conn) == seen.found
@@ -117,31 +132,48 @@ def first_seen(conn: sqlite3.Connection) -> dict[tuple[str, ...], int]:
 
 
 def assert_counted_by_hand(conn: sqlite3.Connection) -> None:
-    """Requests and bytes by what a plain loop over the rows makes of each."""
-    counted: defaultdict[str, Counter[Any]] = defaultdict(Counter)
-    for row in records(conn):
-        hour, day = row.time_ms // 3_600_000, row.time_ms // DAY_MS
-        prefix, rest = split_destination(row.url)
-        host = host_of(prefix)
-        counted["client"][hour, row.client] += 1
-        counted["client bytes"][hour, row.client] += row.bytes
-        counted["host"][day, host] += 1
-        if row.user_agent:
-            counted["agent"][hour, row.user_agent] += 1
-        if extension := "" if prefix.endswith(("?", "#")) else extension_of(rest):
-            counted["extension"][hour, extension] += 1
-        if service := BUILT_IN.service(host):
-            counted["service"][day, service, row.client] += 1
-    for name, sql in {
-        "client": "SELECT hour, address, requests FROM hourly_clients JOIN clients ON id = client_id",
-        "client bytes": "SELECT hour, address, bytes FROM hourly_clients JOIN clients ON id = client_id",
-        "host": "SELECT day, host, requests FROM daily_hosts JOIN hosts ON id = host_id",
-        "agent": "SELECT hour, agent, requests FROM hourly_agents JOIN user_agents ON id = agent_id",
-        "extension": "SELECT hour, extension, requests FROM hourly_extensions JOIN extensions ON id = extension_id",
-        "service": "SELECT day, name, address, requests FROM daily_services JOIN services AS v ON v.id = service_id"
-        " JOIN clients AS c ON c.id = client_id",
-    }.items():
-        assert {tuple(key): value for *key, value in conn.execute(sql)} == dict(counted[name]), name
+    """Requests and bytes by what a plain loop over the rows makes of each, by day and by hour."""
+    recent_from = generation(conn, "recent_from")
+    for adjective, bucket, unit, first in (("daily", "day", DAY_MS, 0), ("hourly", "hour", 3_600_000, recent_from)):
+        counted: defaultdict[str, Counter[Any]] = defaultdict(Counter)
+        for row in records(conn):
+            number = row.time_ms // unit
+            if number < first:
+                continue
+            prefix, rest = split_destination(row.url)
+            host = host_of(prefix)
+            counted["clients"][number, row.client] += 1
+            counted["bytes"][number, row.client] += row.bytes
+            counted["hosts"][number, host] += 1
+            counted["kinds"][number, row.kind.method] += 1
+            if row.user_agent:
+                counted["agents"][number, row.user_agent] += 1
+            if extension := "" if prefix.endswith(("?", "#")) else extension_of(rest):
+                counted["extensions"][number, extension] += 1
+            if service := BUILT_IN.service(host):
+                counted["services"][number, service, row.client] += 1
+            if row.kind.reason == "waf":
+                counted["waf_blocks"][number, host, row.user_agent, row.waf.score] += 1
+        for name, sql in _STORED.items():
+            found = conn.execute(sql.format(bucket=bucket, adjective=adjective))
+            assert {tuple(key): value for *key, value in found} == dict(counted[name]), (adjective, name)
+
+
+_STORED = {
+    "clients": "SELECT {bucket}, address, requests FROM {adjective}_clients JOIN clients ON id = client_id",
+    "bytes": "SELECT {bucket}, address, bytes FROM {adjective}_clients JOIN clients ON id = client_id",
+    "hosts": "SELECT {bucket}, host, requests FROM {adjective}_hosts JOIN hosts ON id = host_id",
+    "kinds": "SELECT {bucket}, method, sum(requests) FROM {adjective}_kinds JOIN result_kinds ON id = kind_id"
+    " GROUP BY 1, 2",
+    "agents": "SELECT {bucket}, agent, requests FROM {adjective}_agents JOIN user_agents ON id = agent_id",
+    "extensions": "SELECT {bucket}, extension, requests FROM {adjective}_extensions"
+    " JOIN extensions ON id = extension_id",
+    "services": "SELECT {bucket}, name, address, requests FROM {adjective}_services"
+    " JOIN services AS v ON v.id = service_id JOIN clients AS c ON c.id = client_id",
+    "waf_blocks": "SELECT {bucket}, host, agent, score, sum(requests) FROM {adjective}_waf_blocks"
+    " JOIN hosts AS h ON h.id = host_id JOIN user_agents AS a ON a.id = agent_id"
+    " JOIN waf_verdicts AS w ON w.id = waf_id GROUP BY 1, 2, 3, 4",
+}
 
 
 def at(text: str) -> int:
@@ -212,7 +244,7 @@ def test_a_wrong_figure_is_found_and_rebuilt(rollup: rollups.Rollup, conn: sqlit
         for number, (host, code) in enumerate([("dropbox.com", "TCP_DENIED"), ("a.test", "TCP_MISS")])
     ]
     some[0] = replace(some[0], waf=some[0].waf._replace(score=5, categories="XSS", rules="1"))
-    stored(conn, log(*some, log_format="proxyweb"))
+    stored(conn, log(*some, log_format="proxyweb"), Store(conn, Clock()))
     for damage in (
         f"UPDATE {rollup.table} SET requests = requests + 1",
         f"DELETE FROM {rollup.table}",

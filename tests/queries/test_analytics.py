@@ -23,6 +23,7 @@ from proxyweb.queries.files import extensions
 from proxyweb.queries.programs import agents, methods
 from proxyweb.queries.services import used_services
 from proxyweb.queries.windows import Window, window
+from tests.counted_hours import HOURS, count_hours
 from tests.ingest.factory import Request, log, new_database
 
 DAY_MS = 86_400_000
@@ -52,14 +53,16 @@ class Row(NamedTuple):
     agent: str
 
 
-@pytest.fixture(scope="module")
-def varied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+@pytest.fixture(scope="module", params=HOURS)
+def varied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     """6,000 requests over forty days in no order at all, half of them near NOW."""
     choose, folder = random.Random(11), tmp_path_factory.mktemp("varied")
     with closing(new_database(folder / "proxyweb.sqlite")) as conn:
         file = folder / "varied.log"
         file.write_bytes(log(*(_request(choose) for _ in range(6000)), log_format="proxyweb"))
         Importer(conn, parallel=False).import_file(file)
+        if request.param == "hours from rollups":
+            count_hours(conn)
         yield conn
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from proxyweb.privacy import mask_address
 from proxyweb.queries import clients, hosts, traffic
 from proxyweb.queries.selection import Mask
 from proxyweb.queries.windows import Window, window
+from tests.counted_hours import HOURS, counted_copy
 from tests.large_log import START
 
 NOW = START // 86_400 * 86_400 + 12 * 86_400 - 1800  # the last hour of a day, so that hours and days end together
@@ -45,6 +46,16 @@ def rows(large_log: Path) -> list[Counted]:
             " JOIN sites AS s ON s.id = site_id JOIN hosts AS h ON h.id = s.host_id"
         )
         return [Counted(*row) for row in found]
+
+
+@pytest.fixture(scope="module", params=HOURS)
+def conn(
+    request: pytest.FixtureRequest, large_log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sqlite3.Connection]:
+    counted = request.param == "hours from rollups"
+    copy = counted_copy(large_log, tmp_path_factory.mktemp("counted")) if counted else connect(large_log, readonly=True)
+    with closing(copy):
+        yield copy
 
 
 @pytest.fixture(params=WINDOWS)

@@ -1,6 +1,6 @@
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO counters VALUES ('next_id', 1), ('logs', 0), ('settings', 0), ('accounts', 0), ('audit', 0),
-                            ('last_import', 0), ('deletions', 0), ('enrichment', 0);
+                            ('last_import', 0), ('deletions', 0), ('enrichment', 0), ('recent_from', 0);
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY,
@@ -154,6 +154,16 @@ CREATE TABLE hourly_requests (
     bytes INTEGER NOT NULL,
     bytes_in INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE daily_clients (
+    day INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (day, client_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_clients (
     hour INTEGER NOT NULL,
     client_id INTEGER NOT NULL,
@@ -171,12 +181,33 @@ CREATE TABLE daily_kinds (
     bytes INTEGER NOT NULL,
     PRIMARY KEY (day, kind_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_kinds (
+    hour INTEGER NOT NULL,
+    kind_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (hour, kind_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_extensions (
+    day INTEGER NOT NULL,
+    extension_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, extension_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_extensions (
     hour INTEGER NOT NULL,
     extension_id INTEGER NOT NULL,
     requests INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     PRIMARY KEY (hour, extension_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_agents (
+    day INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, agent_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_agents (
     hour INTEGER NOT NULL,
@@ -185,12 +216,27 @@ CREATE TABLE hourly_agents (
     bytes INTEGER NOT NULL,
     PRIMARY KEY (hour, agent_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_waf_verdicts (
+    day INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    PRIMARY KEY (day, waf_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_waf_verdicts (
     hour INTEGER NOT NULL,
     waf_id INTEGER NOT NULL,
     requests INTEGER NOT NULL,
     blocked INTEGER NOT NULL,
     PRIMARY KEY (hour, waf_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_waf_blocks (
+    day INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    PRIMARY KEY (day, host_id, agent_id, waf_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_waf_blocks (
     hour INTEGER NOT NULL,
@@ -200,12 +246,6 @@ CREATE TABLE hourly_waf_blocks (
     requests INTEGER NOT NULL,
     PRIMARY KEY (hour, host_id, agent_id, waf_id)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE hourly_blocked_hosts (
-    hour INTEGER NOT NULL,
-    host_id INTEGER NOT NULL,
-    requests INTEGER NOT NULL,
-    PRIMARY KEY (hour, host_id)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE daily_hosts (
     day INTEGER NOT NULL,
     host_id INTEGER NOT NULL,
@@ -213,6 +253,14 @@ CREATE TABLE daily_hosts (
     blocked INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     PRIMARY KEY (day, host_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_hosts (
+    hour INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (hour, host_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE daily_services (
     day INTEGER NOT NULL,
@@ -223,6 +271,16 @@ CREATE TABLE daily_services (
     bytes INTEGER NOT NULL,
     last_ms INTEGER NOT NULL,
     PRIMARY KEY (day, service_id, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_services (
+    hour INTEGER NOT NULL,
+    service_id INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (hour, service_id, client_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE first_seen (
