@@ -1,7 +1,8 @@
 """Deleting logs: everything, or what is older than the retention. Readers and ingest go on meanwhile.
 
-Old rows go segment by segment (65,536 ids), each in a short transaction that keeps rollups, zones and posting lists
-equal to the rows that stay. So a run that is stopped has lost nothing, and the next one goes on.
+Old rows go segment by segment (65,536 ids): read and grouped first, and then deleted in a short transaction that keeps
+rollups, zones and posting lists equal to the rows that stay. So a run that is stopped has lost nothing, and the next
+one goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from proxyweb.db.connection import snapshot, transaction
 from proxyweb.db.database import advance
 from proxyweb.ingest.postings import SEGMENT_BITS, SEGMENT_ROWS, TABLES, rebuild_segment
 from proxyweb.ingest.rollups import ROLLUPS
-from proxyweb.ingest.subtraction import renew_last_times, subtract
+from proxyweb.ingest.subtraction import Subtraction, renew_last_times
 from proxyweb.ingest.zones import ZONE_BITS, rebuild_zones
 
 DAY_MS = 86_400_000
@@ -36,14 +37,18 @@ def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
     before_ms = int(now * 1000) - days * DAY_MS
     deleted = 0
     while True:
-        with transaction(conn):
+        with snapshot(conn):
             oldest = conn.execute(
                 "SELECT zone FROM log_zones WHERE min_ms < ? ORDER BY zone LIMIT 1", (before_ms,)
             ).fetchone()
-            if oldest:
-                deleted += _clear_segment(conn, oldest[0] << ZONE_BITS >> SEGMENT_BITS, before_ms)
-        if not oldest:
-            break
+            if not oldest:
+                break
+            segment = oldest[0] << ZONE_BITS >> SEGMENT_BITS
+            first = segment << SEGMENT_BITS
+            subtraction = Subtraction(conn, first, first + SEGMENT_ROWS - 1, before_ms)
+        with transaction(conn):
+            if subtraction.is_current(conn):  # else another process deletes, too
+                deleted += _clear_segment(conn, segment, subtraction, before_ms)
         time.sleep(PAUSE_SECONDS)
     if deleted:
         _forget_unreferred(conn)
@@ -51,16 +56,16 @@ def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
     return deleted
 
 
-def _clear_segment(conn: sqlite3.Connection, segment: int, before_ms: int) -> int:
+def _clear_segment(conn: sqlite3.Connection, segment: int, subtraction: Subtraction, before_ms: int) -> int:
     first = segment << SEGMENT_BITS
     last = first + SEGMENT_ROWS - 1
-    subtracted = subtract(conn, first, last, before_ms)
+    subtraction.take_away(conn)
     deleted = conn.execute(
-        "DELETE FROM proxy_logs WHERE id BETWEEN ? AND ? AND time_ms < ?", (first, last, before_ms)
+        "DELETE FROM proxy_logs WHERE id BETWEEN ? AND ? AND time_ms < ?", (first, subtraction.last_id, before_ms)
     ).rowcount
     rebuild_zones(conn, first, last)
-    if subtracted:
-        renew_last_times(conn, subtracted, before_ms)
+    if subtraction.bounds:
+        renew_last_times(conn, subtraction.bounds)
     next_id = conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
     if next_id > last:
         rebuild_segment(conn, segment)
