@@ -9,19 +9,22 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Value = bool | int
+Value = bool | int | str
+MODES = ("block", "detect")
+FAILURES = ("open", "closed")
 TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One setting. Its default says its type: a bool, or an int from `low` to `high`."""
+    """One setting. Its default says its type: a bool, an int from `low` to `high`, or one of `choices`."""
 
     name: str
     default: Value
     purpose: str
     low: int = 0
     high: int = 0
+    choices: tuple[str, ...] = ()
 
     def parse(self, value: object) -> Value:
         """The value for what JSON or the database holds: `true` and `"true"` are the same. Raises ValueError."""
@@ -30,6 +33,10 @@ class Declared:
             if not isinstance(found, bool):
                 raise ValueError("must be true or false")
             return found
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError(f"must be {' or '.join(self.choices)}")
+            return str(value)
         number = int(value) if isinstance(value, str) and _is_digits(value) else value
         if type(number) is not int or not self.low <= number <= self.high:
             raise ValueError(f"must be a whole number from {self.low} to {self.high}")
@@ -40,6 +47,9 @@ SETTINGS = (
     Declared("log_retention_days", 30, "How many days of the log clear-old keeps.", 1, 3650),
     Declared("gdpr_mode", False, "Mask client addresses and user names in everything that leaves the server."),
     Declared("enable_waf", False, "Inspect requests for attacks and data leaks."),
+    Declared("waf_mode", "block", "What happens to a request that the WAF finds: block or detect.", choices=MODES),
+    Declared("waf_threshold", 5, "The score from which on a request counts as an attack.", 1, 100),
+    Declared("waf_on_failure", "open", "What the WAF does when it can't judge: open lets pass.", choices=FAILURES),
     Declared("ssl_bump_enabled", False, "Filter HTTPS: decrypt it, so that the requests in it can be inspected."),
     Declared("enable_domain_blacklist", False, "Block requests to the domains of the domain blacklist."),
     Declared("enable_ip_blacklist", False, "Block requests to the addresses of the IP blacklist."),

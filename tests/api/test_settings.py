@@ -18,6 +18,9 @@ def test_defaults(viewer: Client) -> None:
         "log_retention_days": "30",
         "gdpr_mode": "false",
         "enable_waf": "false",
+        "waf_mode": "block",
+        "waf_threshold": "5",
+        "waf_on_failure": "open",
         "ssl_bump_enabled": "false",
         "enable_domain_blacklist": "false",
         "enable_ip_blacklist": "false",
@@ -33,6 +36,15 @@ def test_a_switch_is_taken_as_json_and_as_text(admin: Client, value: object) -> 
     answer = admin.put("/api/settings/gdpr_mode", json={"value": value})
     assert answer.json == {"status": "success", "message": "gdpr_mode is set."}
     assert stored(admin)["gdpr_mode"] == "true"
+
+
+def test_one_of_a_few_words(admin: Client) -> None:
+    assert admin.put("/api/settings/waf_mode", json={"value": "detect"}).status_code == 200
+    assert stored(admin)["waf_mode"] == "detect"
+    for wrong in ("Detect", "", True, 1, None, ["detect"]):
+        answer = admin.put("/api/settings/waf_mode", json={"value": wrong})
+        assert (answer.status_code, stored(admin)["waf_mode"]) == (400, "detect")
+    assert answer.json["errors"] == [{"field": "waf_mode", "message": "must be block or detect"}]
 
 
 @pytest.mark.parametrize("value", [90, "90"])
