@@ -1,0 +1,188 @@
+"""The verdict on a request: a pure function of method, URL, headers and the categories that are on.
+
+hyperscan looks for all patterns at once; what it finds is confirmed, and each rule that holds adds its severity once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from proxyweb.waf import shell, sql
+from proxyweb.waf.checks import CHECKS
+from proxyweb.waf.patterns import Patterns
+from proxyweb.waf.request import RAW, TARGETS, Value, values
+from proxyweb.waf.rules import Category, Rule
+
+if TYPE_CHECKING:
+    from proxyweb.waf.custom import OwnPatterns
+
+THRESHOLD = 5
+REMEMBERED = 4096
+LONGEST_EXCUSED = 512  # exceptions are for short texts, and Python's re may take its time over long ones
+REPEATED = frozenset(("method", "host", "agent"))
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Form(NamedTuple):
+    """A way to read a text. `trigger` finds the texts worth it; `form` gives what rules of this form look at."""
+
+    trigger: str
+    form: Callable[[str], list[str]]
+    cased: bool
+
+
+FORMS = {"sql": Form(sql.TRIGGER, sql.form, True), "shell": Form(shell.TRIGGER, shell.form, False)}
+
+
+class Verdict(NamedTuple):
+    """What was found. Categories by their points, most first; rules in the order of their files."""
+
+    score: int
+    rules: tuple[str, ...]
+    categories: tuple[str, ...]
+    blocked: bool
+
+
+INNOCENT = Verdict(0, (), (), False)
+
+
+class _Confirmed(NamedTuple):
+    """A rule made ready: its targets, and what has to hold beside its pattern."""
+
+    id: str
+    category: str
+    severity: int
+    targets: frozenset[str]
+    names: Callable[[str], object] | None
+    unless: Callable[[str], object] | None
+    check: Callable[[str], bool] | None
+
+
+class _Stage(NamedTuple):
+    """Patterns that are looked for at once. `numbers` are the rules they belong to, by the patterns' places.
+
+    A place beyond them is the trigger of one of `forms`. `own` are the patterns of the owner's own rules.
+    """
+
+    patterns: Patterns
+    numbers: tuple[int, ...]
+    forms: tuple[str, ...] = ()
+    own: OwnPatterns | None = None
+    own_numbers: tuple[int, ...] = ()
+
+
+class Engine:
+    """Rules, made ready once. May be used by several threads; they take turns."""
+
+    def __init__(
+        self,
+        categories: Iterable[Category],
+        enabled: Collection[str] | None = None,
+        threshold: int = THRESHOLD,
+        cache: Path | None = None,
+    ) -> None:
+        """`enabled` names the categories that are on, None all; `cache` is the folder of compiled patterns."""
+        rules = [(category.name, rule) for category in categories for rule in category.rules]
+        self._confirmed = [_confirmed(name, rule) for name, rule in rules]
+        self._raw = _stage(rules, {RAW}, cache and cache / "raw.hyperscan")
+        self._decoded = _stage(rules, set(TARGETS) - {RAW}, cache and cache / "text.hyperscan")
+        self._forms = {form: _form_stage(rules, form, cache and cache / f"{form}.hyperscan") for form in FORMS}
+        self._known = lru_cache(REMEMBERED)(self._found)
+        self._lock = Lock()
+        self.threshold = threshold
+        self.enabled = frozenset(name for name, _ in rules) if enabled is None else frozenset(enabled)
+
+    def with_enabled(self, enabled: Collection[str], threshold: int | None = None) -> Engine:
+        """The same rules with other categories on: at once, since everything compiled is shared."""
+        other = copy(self)
+        other.enabled = frozenset(enabled)
+        other.threshold = self.threshold if threshold is None else threshold
+        return other
+
+    def judge(self, method: str, url: str, headers: Mapping[str, str] = NOTHING) -> Verdict:
+        """The verdict on a request, whatever its bytes. `url` is absolute, begins at the slash, or is `host:port`."""
+        found: set[int] = set()
+        with self._lock:  # hyperscan's scratch space is for one at a time
+            for value in values(method, url, headers):
+                found.update(self._known(value) if value.target in REPEATED else self._found(value))
+        return self._verdict(found) if found else INNOCENT
+
+    def _found(self, value: Value) -> set[int]:
+        """The numbers of the rules that hold for a value, on or off."""
+        stage = self._raw if value.target == RAW else self._decoded
+        return {number for number in self._places(stage, value) if self._holds(number, value)}
+
+    def _places(self, stage: _Stage, value: Value) -> Iterator[int]:
+        last = len(stage.numbers)
+        for place in stage.patterns.found(value.text):
+            if place < last:
+                yield stage.numbers[place]
+            else:
+                name = stage.forms[place - last]
+                form = self._forms[name]
+                for text in FORMS[name].form(value.text):
+                    for other in form.patterns.found(text):
+                        yield form.numbers[other]
+        if stage.own is not None:
+            for place in stage.own.found(value.text):
+                yield stage.own_numbers[place]
+
+    def _holds(self, number: int, value: Value) -> bool:
+        rule = self._confirmed[number]
+        return (
+            value.target in rule.targets
+            and (rule.names is None or rule.names(value.name) is not None)
+            and (rule.unless is None or len(value.text) > LONGEST_EXCUSED or rule.unless(value.text) is None)
+            and (rule.check is None or rule.check(value.text))
+        )
+
+    def _verdict(self, found: set[int]) -> Verdict:
+        rules = [rule for rule in map(self._confirmed.__getitem__, sorted(found)) if rule.category in self.enabled]
+        points: dict[str, int] = {}
+        for rule in rules:
+            points[rule.category] = points.get(rule.category, 0) + rule.severity
+        score = sum(points.values())
+        ranked = sorted(points, key=lambda name: (-points[name], name))
+        return Verdict(score, tuple(rule.id for rule in rules), tuple(ranked), score >= self.threshold)
+
+
+def _stage(rules: Sequence[tuple[str, Rule]], targets: Set[str], file: Path | None) -> _Stage:
+    """What is looked for at some targets: the plain rules' patterns, then triggers of the forms that others need."""
+    aimed = [(number, rule) for number, (_, rule) in enumerate(rules) if not targets.isdisjoint(rule.targets)]
+    plain = [(number, rule) for number, rule in aimed if rule.form == "text" and rule.engine == "hyperscan"]
+    own = [(number, rule) for number, rule in aimed if rule.engine == "re2"]
+    forms = tuple(form for form in FORMS if any(rule.form == form for _, rule in aimed))
+    patterns = [(rule.pattern, rule.cased) for _, rule in plain] + [(FORMS[form].trigger, False) for form in forms]
+    return _Stage(
+        Patterns(patterns, file),
+        tuple(number for number, _ in plain),
+        forms,
+        _own_patterns([rule.pattern for _, rule in own]) if own else None,
+        tuple(number for number, _ in own),
+    )
+
+
+def _own_patterns(patterns: Sequence[str]) -> OwnPatterns:
+    from proxyweb.waf.custom import OwnPatterns  # google-re2 is loaded where there are such rules
+
+    return OwnPatterns(patterns)
+
+
+def _form_stage(rules: Sequence[tuple[str, Rule]], form: str, file: Path | None) -> _Stage:
+    formed = [(number, rule) for number, (_, rule) in enumerate(rules) if rule.form == form]
+    patterns = [(rule.pattern, rule.cased or FORMS[form].cased) for _, rule in formed]
+    return _Stage(Patterns(patterns, file), tuple(number for number, _ in formed))
+
+
+def _confirmed(category: str, rule: Rule) -> _Confirmed:
+    names = re.compile(rule.names).fullmatch if rule.names else None
+    unless = re.compile(rule.unless, re.IGNORECASE).search if rule.unless else None
+    check = CHECKS[rule.check] if rule.check else None
+    return _Confirmed(rule.id, category, rule.severity, frozenset(rule.targets), names, unless, check)

@@ -1,0 +1,97 @@
+"""Many patterns in one pass, by hyperscan: linear in the text, whatever the patterns.
+
+Compiling takes seconds, so the compiled database is kept in a file. It is known by a hash of the patterns and of
+hyperscan's version; one that is damaged, old or another machine's is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import hyperscan
+from hyperscan._version import __version__ as version
+
+from proxyweb.errors import ConfigError
+
+Pattern = tuple[str, bool]
+_DIGEST = 32
+_NEVER = r"\xff\xfe"  # hyperscan takes no empty list; these are no UTF-8
+
+
+class Patterns:
+    """Patterns that are looked for at once; each is known by its place. Not for two threads at a time."""
+
+    def __init__(self, patterns: Sequence[Pattern], file: Path | None = None) -> None:
+        """`patterns` are texts in hyperscan's dialect, each with whether case matters. Raises ConfigError."""
+        patterns = patterns or [(_NEVER, True)]
+        key = hashlib.sha256(repr((version, patterns)).encode()).digest()
+        database = _kept(file, key)
+        if database is None:
+            database = _compiled(patterns)
+            _keep(file, key, database)
+        database.scratch = hyperscan.Scratch(database)
+        self._scan = database.scan
+
+    def found(self, text: str) -> list[int]:
+        """The places of the patterns that are in `text`, in the order of where they end. Offsets are in UTF-8."""
+        places: list[int] = []
+        self._scan(text.encode("utf-8", "replace"), _add, context=places)
+        return places
+
+
+def _add(place: int, start: int, end: int, flags: int, places: object) -> None:
+    cast("list[int]", places).append(place)
+
+
+def _compiled(patterns: Sequence[Pattern]) -> hyperscan.Database:
+    single = hyperscan.HS_FLAG_SINGLEMATCH
+    flags = [single if cased else single | hyperscan.HS_FLAG_CASELESS for _, cased in patterns]
+    expressions = [text.encode() for text, _ in patterns]
+    database = hyperscan.Database()
+    try:
+        database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+    except hyperscan.error as error:
+        raise ConfigError(f"The pattern {_culprit(expressions, flags)!r} can't be compiled: {error}.") from error
+    return database
+
+
+def _culprit(expressions: Sequence[bytes], flags: Sequence[int]) -> str:
+    for expression, flag in zip(expressions, flags, strict=True):
+        try:
+            hyperscan.Database().compile(expressions=[expression], ids=[0], flags=[flag])
+        except hyperscan.error:
+            return expression.decode()
+    return ""
+
+
+def _kept(file: Path | None, key: bytes) -> hyperscan.Database | None:
+    """What the file holds for `key`: the hash of the rest, then the database."""
+    if file is None:
+        return None
+    try:
+        content = file.read_bytes()
+        if hashlib.sha256(key + content[_DIGEST:]).digest() != content[:_DIGEST]:
+            return None
+        return hyperscan.loadb(content[_DIGEST:], hyperscan.HS_MODE_BLOCK)
+    except (OSError, hyperscan.error):
+        return None
+
+
+def _keep(file: Path | None, key: bytes, database: hyperscan.Database) -> None:
+    """Put it into the file. Where that can't be written, every start compiles."""
+    if file is None:
+        return
+    blob = hyperscan.dumpb(database)
+    unfinished = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished.write_bytes(hashlib.sha256(key + blob).digest() + blob)
+        unfinished.replace(file)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
