@@ -13,10 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-import hyperscan
-from hyperscan._version import __version__ as version
-
 from proxyweb.errors import ConfigError
+
+try:
+    import hyperscan
+    from hyperscan._version import __version__ as version
+except ImportError as error:  # everything else of proxyweb does without
+    raise ConfigError("The WAF needs hyperscan, which PyPI has ready-made for x86-64 processors only.") from error
 
 Pattern = tuple[str, bool]
 _DIGEST = 32
