@@ -18,7 +18,7 @@ from proxyweb.ingest.sources import Hasher
 
 log = logging.getLogger("proxyweb.ingest")
 TRANSACTION_BYTES = 6_000_000  # read between two commits: about 50,000 lines, stored in a quarter of a second
-BATCHES_AHEAD = 10  # parsed before the write lock is taken, so that other writers get their turn
+BATCHES_AHEAD = 2  # parsed before the write lock is taken, so that other writers get their turn
 PIPE_BYTES = 1 << 20  # lets the parser run ahead while the store commits
 
 
