@@ -144,7 +144,7 @@ class FirstSeen(Shape):
 
 
 @blueprint.get("/api/analytics/user-agents")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(TopQuery)
 @answers(Answer[UserAgents])
 def user_agents(parameters: TopQuery) -> Response:
@@ -180,7 +180,7 @@ def user_agents(parameters: TopQuery) -> Response:
 
 
 @blueprint.get("/api/analytics/file-extensions")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(WindowQuery)
 @answers(Answer[FileExtensions])
 def file_extensions(parameters: WindowQuery) -> Response:
@@ -206,7 +206,7 @@ def file_extensions(parameters: WindowQuery) -> Response:
 
 
 @blueprint.get("/api/analytics/top-domains")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(TopQuery)
 @answers(Answer[list[DomainCounted]])
 def top_domains(parameters: TopQuery) -> Response:
@@ -221,7 +221,7 @@ def top_domains(parameters: TopQuery) -> Response:
 
 
 @blueprint.get("/api/analytics/first-seen")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(FirstSeenQuery)
 @answers(Answer[FirstSeen])
 def new_things(parameters: FirstSeenQuery) -> Response:

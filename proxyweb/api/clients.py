@@ -94,7 +94,7 @@ class ClientDetails(Shape):
 
 
 @blueprint.get("/api/clients/statistics")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(ClientsQuery)
 @answers(Answer[ClientList])
 def client_statistics(parameters: ClientsQuery) -> Response:
@@ -126,7 +126,7 @@ def client_statistics(parameters: ClientsQuery) -> Response:
 
 
 @blueprint.get("/api/clients/<ip>/details")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(WindowQuery)
 @answers(Answer[ClientDetails])
 def client_details(ip: str, parameters: WindowQuery) -> Response:

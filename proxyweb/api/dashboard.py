@@ -94,7 +94,7 @@ class Summary(Shape):
 
 
 @blueprint.get("/api/dashboard/summary")
-@conditional("logs", "accounts", grain=GRAIN)
+@conditional("logs", "accounts", grain=GRAIN, serves_on=True)
 @answers(Answer[Summary])
 def summary() -> Response:
     """Everything that the dashboard opens with."""

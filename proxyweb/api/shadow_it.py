@@ -73,7 +73,7 @@ class StatusSet(Done):
 
 
 @blueprint.get("/api/analytics/shadow-it")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(WindowQuery)
 @answers(Answer[list[ServiceInUse]])
 def shadow_it(parameters: WindowQuery) -> Response:

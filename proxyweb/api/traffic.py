@@ -82,7 +82,7 @@ class CacheStatistics(Shape):
 
 
 @blueprint.get("/api/traffic/statistics")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(TrafficQuery)
 @answers(Answer[TrafficStatistics])
 def traffic_statistics(parameters: TrafficQuery) -> Response:
@@ -110,7 +110,7 @@ def traffic_statistics(parameters: TrafficQuery) -> Response:
 
 
 @blueprint.get("/api/domains/statistics")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(DomainsQuery)
 @answers(Answer[list[DomainStatistics]])
 def domain_statistics(parameters: DomainsQuery) -> Response:
@@ -136,7 +136,7 @@ def domain_statistics(parameters: DomainsQuery) -> Response:
 
 
 @blueprint.get("/api/cache/statistics")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(WindowQuery)
 @answers(Answer[CacheStatistics])
 def cache_statistics(parameters: WindowQuery) -> Response:

@@ -63,7 +63,7 @@ class WafCategory(Shape):
 
 
 @blueprint.get("/api/waf/stats")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(WindowQuery)
 @answers(Answer[WafStats])
 def waf_stats(parameters: WindowQuery) -> Response:
@@ -74,7 +74,7 @@ def waf_stats(parameters: WindowQuery) -> Response:
 
 
 @blueprint.get("/api/waf/categories")
-@conditional("logs", grain=GRAIN)
+@conditional("logs", grain=GRAIN, serves_on=True)
 @query(WindowQuery)
 @answers(Answer[list[WafCategory]])
 def waf_categories(parameters: WindowQuery) -> Response:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import pytest
 from apiflask import APIBlueprint, APIFlask
-from flask import Response, stream_with_context
+from flask import Response, request, stream_with_context
 
 from proxyweb.api import context
 from proxyweb.api.binding import query
@@ -46,6 +47,12 @@ def counting(make_app: Callable[..., APIFlask]) -> APIFlask:
     def hourly() -> Response:
         return success(next(times))
 
+    @blueprint.get("/api/analysed")
+    @conditional("logs", serves_on=True)
+    def analysed() -> Response:
+        app.extensions["proxyweb"].bodies.monotonic.now += float(request.headers.get("X-Takes", "0"))
+        return success(next(times))
+
     @blueprint.get("/api/streamed")
     def streamed() -> Response:
         def rows() -> Iterator[bytes]:
@@ -56,6 +63,7 @@ def counting(make_app: Callable[..., APIFlask]) -> APIFlask:
         return Response(stream_with_context(rows()), mimetype="text/csv")
 
     app = make_app()
+    app.extensions["proxyweb"].bodies.monotonic = Clock()
     app.register_blueprint(blueprint)
     return app
 
@@ -150,3 +158,37 @@ def test_memory_is_bounded() -> None:
         bodies.put(name, Body(b"x" * 25, ()))
     bodies.put("h", Body(b"y" * 25, ()))
     assert [bodies.get(name) is not None for name in "bcdefgh"] == [False] * 4 + [True] * 3
+
+
+def analysed(client: Client, takes: float = 0.0) -> int:
+    answer: int = client.get("/api/analysed", headers={"X-Takes": str(takes)}).json["data"]
+    return answer
+
+
+@pytest.mark.parametrize(("takes", "serves"), [(0.004, 0.0), (0.05, 0.5), (0.3, 1.0), (9.0, 1.0)])
+def test_what_took_long_serves_on_for_a_while(counting: APIFlask, reader: Client, takes: float, serves: float) -> None:
+    clock = counting.extensions["proxyweb"].bodies.monotonic
+    first = reader.get("/api/analysed", headers={"X-Takes": str(takes)})
+    change(counting, "logs")
+    clock.now += max(serves - 0.01, 0)
+    again = analysed(reader)
+    assert again == (1 if serves else 2)
+    if serves:
+        unchanged = reader.get("/api/analysed", headers={"If-None-Match": first.headers["ETag"]})
+        assert unchanged.status_code == 304
+        clock.now += 0.02
+        assert analysed(reader) == 2
+
+
+@pytest.mark.parametrize("generation", ["deletions", "settings"])
+def test_only_new_rows_are_waited_for(counting: APIFlask, reader: Client, generation: str) -> None:
+    assert analysed(reader, takes=1) == 1
+    change(counting, "logs")
+    change(counting, generation)
+    assert analysed(reader) == 2
+
+
+def test_all_who_ask_at_once_get_one_answer(counting: APIFlask) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        clients = [signed_in(counting, basic("viewer", VIEWER_PASSWORD)) for _ in range(4)]
+        assert set(pool.map(lambda client: analysed(client, takes=0.1), clients)) == {1}
