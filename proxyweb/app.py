@@ -38,6 +38,7 @@ BLUEPRINTS = (
     "proxyweb.api.clients",
     "proxyweb.api.dashboard",
     "proxyweb.api.waf",
+    "proxyweb.api.waf_lists",
     "proxyweb.api.shadow_it",
     "proxyweb.api.analytics",
     "proxyweb.api.document",

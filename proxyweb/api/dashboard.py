@@ -25,6 +25,7 @@ from proxyweb.queries.log_rows import Row
 from proxyweb.queries.selection import Mask
 from proxyweb.queries.traffic import cache
 from proxyweb.queries.waf import categories
+from proxyweb.queries.waf_lists import DOMAINS, NETWORKS, count
 
 MOST_LISTED = 10
 TIMELINE_HOURS = 24
@@ -111,14 +112,15 @@ def summary() -> Response:
         waf_stats = waf.stats(conn, week)
         timeline = log_counts.timeline(conn, now // 3600, TIMELINE_HOURS)
         cached = cache(conn, day)
+        addresses_listed, domains_listed = count(conn, NETWORKS), count(conn, DOMAINS)
     return success(
         {
             "total_requests": total.requests,
             "blocked_requests": total.blocked,
             "today_requests": today.requests,
             "today_blocked": today.blocked,
-            "ip_blacklist_count": 0,
-            "domain_blacklist_count": 0,
+            "ip_blacklist_count": addresses_listed,
+            "domain_blacklist_count": domains_listed,
             "top_blocked": [{"dest": host, "count": count} for host, count in top_blocked],
             "top_clients": [{"ip": address, "count": count} for address, count in top_clients],
             "threat_categories": [{"category": threat.name, "count": threat.matches} for threat in threats],

@@ -12,8 +12,10 @@ from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers
 from proxyweb.api.conditional import conditional
 from proxyweb.api.envelope import success
+from proxyweb.api.waf import known_categories
 from proxyweb.db.connection import snapshot
 from proxyweb.queries.traffic_warnings import is_password_generated, last_day
+from proxyweb.queries.waf import categories_off
 from proxyweb.score import Score, is_held_against_traffic, score
 
 blueprint = APIBlueprint("security", __name__, tag="Security")
@@ -51,6 +53,8 @@ def current_score() -> Score:
     """The score of the settings as they are now."""
     settings = context.settings()
     with context.reading() as conn, snapshot(conn):
+        off = categories_off(conn)
         is_changed = not is_password_generated(conn)
         traffic = last_day(conn, int(context.now()) // 3600) if is_held_against_traffic(settings) else None
-    return score(settings, is_changed, traffic=traffic)
+    switches = [(category.name, category.name not in off) for category in known_categories()]
+    return score(settings, is_changed, switches, traffic)

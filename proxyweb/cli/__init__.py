@@ -19,6 +19,7 @@ COMMANDS = {
     "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
     "rebuild": ("proxyweb.cli.rebuild", "rebuild", "Make what is derived from the log anew."),
     "waf": ("proxyweb.cli.waf", "waf", "Try the web application firewall out."),
+    "waf-helper": ("proxyweb.cli.waf_helper", "waf_helper", "Judge requests for Squid, which runs this."),
     "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),
 }
 

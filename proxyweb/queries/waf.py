@@ -1,16 +1,21 @@
-"""What the WAF found and blocked, from the verdicts that its helper notes in the log."""
+"""What the WAF found and blocked, from the verdicts that its helper notes in the log; and what it is to look for."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import orjson
+
 from proxyweb.ingest.record import WAF
+from proxyweb.ingest.zones import ZONE_BITS, ZONE_ROWS
 from proxyweb.queries.windows import ROWS_OF_WINDOW, Window, counted_by
 
 MINUTE_MS = 60_000
+LONGEST_DESTINATION = 8192
 _INSPECTED = "SELECT coalesce(sum(requests), 0) FROM {table} WHERE {bucket} BETWEEN :first AND :last"
 _BY_VERDICT = """
     SELECT w.categories, v.requests
@@ -25,6 +30,14 @@ _BLOCKED = """
     CROSS JOIN hosts AS h ON h.id = b.host_id
     CROSS JOIN user_agents AS a ON a.id = b.agent_id
     CROSS JOIN waf_verdicts AS w ON w.id = b.waf_id
+"""
+_DESTINATIONS = f"""
+    SELECT json_group_array(destination) FROM (
+        SELECT substr(s.prefix || l.rest, 1, {LONGEST_DESTINATION}) AS destination
+        FROM proxy_logs AS l CROSS JOIN sites AS s ON s.id = l.site_id
+        WHERE l.id BETWEEN :first AND :last AND l.time_ms BETWEEN :since_ms AND :until_ms
+        ORDER BY l.time_ms DESC, l.id DESC LIMIT :most
+    )
 """
 Ranked = list[tuple[str, int]]  # a text and how many requests, most first, ties by the text
 
@@ -97,6 +110,42 @@ def in_last_minute(conn: sqlite3.Connection, until_ms: int) -> int:
         {"since_ms": until_ms - MINUTE_MS, "until_ms": until_ms},
     )
     return int(found.fetchone()[0])
+
+
+def categories_off(conn: sqlite3.Connection) -> set[str]:
+    """The names of the categories that are switched off; perhaps of some that are no more."""
+    return {name for (name,) in conn.execute("SELECT name FROM waf_categories_off")}
+
+
+def switch_category(conn: sqlite3.Connection, name: str, enabled: bool, now: float) -> bool:
+    """Switch a category on or off; returns whether it was on before. `now` in Unix seconds."""
+    was_enabled = name not in categories_off(conn)
+    if was_enabled and not enabled:
+        conn.execute("INSERT INTO waf_categories_off VALUES (?, ?)", (name, int(now)))
+    elif enabled and not was_enabled:
+        conn.execute("DELETE FROM waf_categories_off WHERE name = ?", (name,))
+    return was_enabled
+
+
+def destinations(conn: sqlite3.Connection, since_ms: int, until_ms: int, most: int) -> Iterator[list[str]]:
+    """What was asked for from `since_ms` to `until_ms` (Unix milliseconds, both included): `most` destinations, cut to
+    8 KB each, a zone of the log at a time. Newest first, as far as rows came in order of time.
+
+    Each zone is a question of its own, so that nothing is held open between them.
+    """
+    bounds = {"since_ms": since_ms, "until_ms": until_ms}
+    zones = conn.execute(
+        "SELECT zone FROM log_zones WHERE max_ms >= :since_ms AND min_ms <= :until_ms ORDER BY max_ms DESC, zone DESC",
+        bounds,
+    ).fetchall()
+    for (zone,) in zones:
+        first = zone << ZONE_BITS
+        within = {**bounds, "first": first, "last": first + ZONE_ROWS - 1, "most": most}
+        found: list[str] = orjson.loads(conn.execute(_DESTINATIONS, within).fetchone()[0])
+        yield found
+        most -= len(found)
+        if not most:
+            return
 
 
 def _names(listed: str) -> set[str]:

@@ -1,34 +1,40 @@
-"""What the WAF inspected and blocked, by hand and held against a recount of many rows."""
+"""What the WAF inspected and blocked, by hand and held against a recount of many rows; and its categories switched."""
 
 from __future__ import annotations
 
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 
 from proxyweb.api.waf import WafCategory, WafStats
 from proxyweb.db.connection import connect
+from proxyweb.db.database import generation
 from proxyweb.ingest.groups import HOUR_MS
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import WafVerdict
 from proxyweb.queries import waf
 from proxyweb.queries.windows import Window, window
-from tests.clients import Client
-from tests.conftest import START, Clock
+from proxyweb.waf.rules import load
+from tests.clients import Client, basic, signed_in
+from tests.conftest import ADMIN_PASSWORD, START, Clock
 from tests.ingest.factory import Request, log, new_database
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 WINDOWS = ("1h", "24h", "7d", "30d", "all")
 DENIED: dict[str, Any] = {"result_code": "TCP_DENIED", "status": 403, "hierarchy": "HIER_NONE", "peer": "",
                           "origin_status": 0}  # fmt: skip
+NAMES = [category.name for category in load()]
+RULES = sum(len(category.rules) for category in load())
 ZEROS = {
-    "rules": 0, "rules_enabled": 0, "categories": 0, "categories_enabled": 0, "total_requests": 0, "total_blocked": 0,
+    "rules": RULES, "rules_enabled": RULES, "categories": len(NAMES), "categories_enabled": len(NAMES),
+    "total_requests": 0, "total_blocked": 0,
     "block_rate_pct": 0.0, "avg_url_entropy": 0.0, "high_entropy_count": 0, "requests_last_minute": 0,
     "top_blocked_categories": [], "top_destinations": [], "top_user_agents": [],
 }  # fmt: skip
@@ -55,8 +61,12 @@ REQUESTS = (
 @pytest.fixture
 def traffic(instance: Path) -> None:
     """Seven verdicts in three weeks, five of them with a block; and two requests without one."""
+    feed(instance, *REQUESTS)
+
+
+def feed(instance: Path, *requests: Request) -> None:
     path = instance / "traffic.log"
-    path.write_bytes(log(*REQUESTS, log_format="proxyweb"))
+    path.write_bytes(log(*requests, log_format="proxyweb"))
     with closing(connect(instance / "proxyweb.sqlite")) as conn:
         Importer(conn, parallel=False).import_file(path)
 
@@ -126,20 +136,42 @@ def test_the_last_minute_is_a_full_one(viewer: Client, clock: Clock) -> None:
     assert stats(viewer)["requests_last_minute"] == 1
 
 
-@pytest.mark.usefixtures("traffic")
-def test_categories(viewer: Client) -> None:
-    answer = viewer.get("/api/waf/categories")
-    found = answer.json["data"]
+def categories(client: Client, query: str = "") -> list[dict[str, Any]]:
+    answer = client.get(f"/api/waf/categories{query}")
+    assert answer.status_code == 200, answer.json
+    found: list[dict[str, Any]] = answer.json["data"]
     for category in found:
-        WafCategory.model_validate(category)
-    assert found[0] == {
+        WafCategory.model_validate(category, strict=True)
+    return found
+
+
+@pytest.mark.usefixtures("traffic")
+def test_categories_that_only_the_log_knows_come_last(viewer: Client) -> None:
+    found = categories(viewer)
+    assert [it["name"] for it in found] == [*NAMES, "sqli", "lfi", "xss"]
+    assert found[len(NAMES)] == {
         "name": "sqli", "rules": 0, "enabled": False, "description": "", "matches": 3, "blocked": 3,
     }  # fmt: skip
-    assert [(it["name"], it["matches"], it["blocked"]) for it in found[1:]] == [("lfi", 2, 1), ("xss", 1, 1)]
-    assert answer.headers["X-Window-Since"] == "2026-01-26 00:00:00"
-    assert answer.headers["X-Window-Until"] == "2026-02-02 02:40:00"
-    recent = viewer.get("/api/waf/categories?window=1h").json["data"]
+    assert [(it["matches"], it["blocked"]) for it in found[-2:]] == [(2, 1), (1, 1)]
+    headers = viewer.get("/api/waf/categories").headers
+    assert headers["X-Window-Since"] == "2026-01-26 00:00:00"
+    assert headers["X-Window-Until"] == "2026-02-02 02:40:00"
+    recent = categories(viewer, "?window=1h")[len(NAMES) :]
     assert [(it["name"], it["matches"]) for it in recent] == [("sqli", 3), ("xss", 1)]
+
+
+def test_categories_with_most_matches_come_first(viewer: Client, instance: Path) -> None:
+    verdicts = ("XXE,SSRF", "SSRF", "DGA", "gone")
+    feed(instance, *(ago(number, waf=WafVerdict(9, listed, "x")) for number, listed in enumerate(verdicts)))
+    found = categories(viewer)
+    assert [(it["name"], it["matches"]) for it in found[:4]] == [("SSRF", 2), ("DGA", 1), ("XXE", 1), (NAMES[0], 0)]
+    assert (found[-1]["name"], len(found)) == ("gone", len(NAMES) + 1)
+    described = {category.name: category for category in load()}
+    for it in found[:-1]:
+        assert it["enabled"]
+        assert it["rules"] == len(described[it["name"]].rules) > 0
+        assert it["description"].split() == described[it["name"]].description.split()
+        assert "\n" not in it["description"]
 
 
 @pytest.mark.usefixtures("traffic")
@@ -150,21 +182,18 @@ def test_masking_changes_nothing(admin: Client) -> None:
 
 
 def test_lists_end_after_ten(viewer: Client, instance: Path) -> None:
-    path = instance / "many.log"
     attacks = [
         ago(5, url=f"http://site{number:02}.test/", user_agent=f"a{number:02}", waf=WafVerdict(9, f"c{number:02}", ""),
             **DENIED)
         for number in (*range(12), 11)
     ]  # fmt: skip
-    path.write_bytes(log(*attacks, log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    feed(instance, *attacks)
     found = stats(viewer)
     for name, letter in (("top_blocked_categories", "c{}"), ("top_destinations", "site{}.test"),
                          ("top_user_agents", "a{}")):  # fmt: skip
         ranked = [(letter.format("11"), 2), *((letter.format(f"0{number}"), 1) for number in range(9))]
         assert listed(found[name]) == ranked
-    assert len(viewer.get("/api/waf/categories").json["data"]) == 12
+    assert len(categories(viewer)) == len(NAMES) + 12
 
 
 def test_an_empty_log_is_zeros_and_empty_lists(viewer: Client) -> None:
@@ -172,8 +201,9 @@ def test_an_empty_log_is_zeros_and_empty_lists(viewer: Client) -> None:
         found = stats(viewer, f"?window={name}")
         del found["since"], found["until"]
         assert found == ZEROS
-        answer = viewer.get(f"/api/waf/categories?window={name}")
-        assert (answer.status_code, answer.json["data"]) == (200, [])
+        assert [(it["name"], it["matches"], it["blocked"]) for it in categories(viewer, f"?window={name}")] == [
+            (category, 0, 0) for category in NAMES
+        ]
 
 
 @pytest.mark.parametrize("path", ["/api/waf/stats", "/api/waf/categories"])
@@ -190,6 +220,93 @@ def test_an_answer_is_kept_for_a_minute(viewer: Client, clock: Clock) -> None:
     assert viewer.get("/api/waf/stats", headers={"If-None-Match": etag}).status_code == 304
     clock.now += 60
     assert viewer.get("/api/waf/stats", headers={"If-None-Match": etag}).status_code == 200
+
+
+# Switching categories
+
+
+def switch(client: Client, category: object, enabled: object) -> Any:
+    return client.post("/api/waf/categories/toggle", json={"category": category, "enabled": enabled})
+
+
+def settings_changed(instance: Path) -> int:
+    with closing(connect(instance / "proxyweb.sqlite", readonly=True)) as conn:
+        return generation(conn, "settings")
+
+
+def test_a_category_is_switched_shown_and_audited_once(admin: Client, viewer: Client, instance: Path) -> None:
+    before = stats(viewer)
+    count = next(len(category.rules) for category in load() if category.name == "DGA")
+    changes = settings_changed(instance)
+    for _ in range(2):
+        answer = switch(admin, "DGA", False)
+        assert answer.status_code == 200
+        assert answer.json == {"status": "success", "message": "DGA is off.", "category": "DGA", "enabled": False}
+    assert settings_changed(instance) == changes + 1
+    assert stats(viewer) == before | {"rules_enabled": RULES - count, "categories_enabled": len(NAMES) - 1}
+    assert [it["name"] for it in categories(viewer) if not it["enabled"]] == ["DGA"]
+    assert viewer.get("/api/dashboard/summary").json["data"]["waf"] == stats(viewer)
+    assert switch(admin, "DGA", "true").json["enabled"] is True
+    assert stats(viewer) == before
+    assert all(it["enabled"] for it in categories(viewer))
+    entries = viewer.get("/api/audit-log").json["data"]
+    assert [(entry["action"], entry["target"], entry["details"]) for entry in entries] == [
+        ("WAF category switched", "DGA", "off → on"),
+        ("WAF category switched", "DGA", "on → off"),
+    ]
+    assert (entries[0]["username"], entries[0]["source_ip"]) == ("admin", "127.0.0.1")
+
+
+def test_a_category_that_is_off_costs_points(admin: Client, viewer: Client) -> None:
+    admin.put("/api/settings/enable_waf", json={"value": True})
+    assert viewer.get("/api/security/score").json["data"]["score"] == 30
+    switch(admin, "DGA", False)
+    found = viewer.get("/api/security/score").json["data"]
+    assert found["score"] == 5 + 25 * (len(NAMES) - 1) // len(NAMES)
+    assert "Enable the WAF category DGA." in found["recommendations"]
+
+
+def test_who_may_switch_and_what_is_refused(admin: Client, viewer: Client, instance: Path) -> None:
+    changes = settings_changed(instance)
+    assert switch(viewer, "DGA", False).status_code == 403
+    for unknown in ("NOPE", "dga", "", "DGA "):
+        answer = switch(admin, unknown, False)
+        assert (answer.status_code, "/api/waf/categories" in answer.json["detail"]) == (404, True)
+    for category, enabled, field in (("DGA", "no", "enabled"), ("DGA", None, "enabled"), (3, True, "category")):
+        answer = switch(admin, category, enabled)
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (400, field)
+    assert admin.post("/api/waf/categories/toggle", json={"category": "DGA"}).status_code == 400
+    assert admin.get("/api/audit-log").json["data"] == []
+    assert settings_changed(instance) == changes
+
+
+OWN = """
+[[rules]]
+id = "old-shop"
+category = "{}"
+targets = ["path"]
+pattern = '^/shop1/.*\\.do$'
+"""
+
+
+def test_rules_of_the_owner_count(instance: Path, make_app: Callable[..., APIFlask]) -> None:
+    (instance / "waf_rules.toml").write_text(OWN.format("OUR_SHOP"))
+    admin = signed_in(make_app(), basic("admin", ADMIN_PASSWORD))
+    assert {"rules": RULES + 1, "categories": len(NAMES) + 1}.items() <= stats(admin).items()
+    assert {it["name"]: it["rules"] for it in categories(admin)}["OUR_SHOP"] == 1
+    assert switch(admin, "OUR_SHOP", False).status_code == 200
+    assert stats(admin)["rules_enabled"] == RULES
+
+
+def test_without_a_sound_file_of_the_owner_there_are_the_others(
+    instance: Path, make_app: Callable[..., APIFlask], caplog: pytest.LogCaptureFixture
+) -> None:
+    (instance / "waf_rules.toml").write_text(OWN.format("no category"))
+    admin = signed_in(make_app(), basic("admin", ADMIN_PASSWORD))
+    for _ in range(2):
+        assert stats(admin)["rules"] == RULES
+        assert [it["name"] for it in categories(admin)] == NAMES
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["only the built-in rules are listed"]
 
 
 # Against a recount

@@ -1,0 +1,155 @@
+"""What Squid asks before it lets a request pass: a line a request on one descriptor, a line an answer on another.
+
+    15 http://a.test/?q=1 GET 10.0.0.7 a.test curl/8.5.0 - -
+    15 ERR
+
+`OK` denies, since the access rule `deny` matches; `ERR` lets pass. Notes stand behind both. Squid has no time limit for
+an answer, and denies what gets none: so there is one for each line, whatever its bytes, and soon.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from proxyweb.waf.policy import Answer, Complaints, Policy, Unjudged, judge
+
+FORMAT = "%#>ru %#>rm %>a %#>rd %#{User-Agent}>h %#{Referer}>h"
+"""What Squid is to send of a request. With `#` it escapes `%` as well, so that `%27` and `'` can be told apart."""
+
+CHUNK = 1 << 16
+LONGEST_LINE = 1 << 20  # Squid takes headers of 64 KB together, and an escaped byte has three
+LONGEST_FIELD = 3 * 8192  # the engine looks at 6 KB of a text, and at the first 6 and the last 2 of a URL
+CHUNK_SECONDS = 0.25
+REMEMBERED = 4096
+LONGEST_REMEMBERED = 1024
+MISSING = b"-"
+_CHANNEL = re.compile(rb"\d{1,20}(?=[ \r]|$)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Overloaded(Unjudged):
+    """Its turn came too late."""
+
+
+class Question(NamedTuple):
+    """A request in the order in which `judge` takes it; absent texts are empty."""
+
+    client: str
+    method: str
+    url: str
+    host: str
+    agent: str
+    referer: str
+
+
+class Lines:
+    """Whole lines out of chunks. Of an overlong line, the beginning: memory stays bounded."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def of(self, chunk: bytes) -> list[bytes]:
+        """The lines that end in `chunk`."""
+        whole, end, rest = chunk.rpartition(b"\n")
+        if not end:
+            self._rest = (self._rest + chunk)[:LONGEST_LINE]
+            return []
+        lines = (self._rest + whole).split(b"\n")
+        self._rest = rest
+        return lines
+
+
+class Helper:
+    """Answers with the policy that stands at the moment."""
+
+    def __init__(self, policy: Callable[[], Policy], clock: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._complaints = Complaints(clock)
+        self._replies: dict[bytes, bytes] = {}  # to what was asked before under the same policy
+        self._replied_by: Policy | None = None
+
+    def run(self, questions: int, answers: int) -> None:
+        """Answer what comes from one descriptor on the other, until either is closed."""
+        lines = Lines()
+        try:
+            while chunk := os.read(questions, CHUNK):
+                written = self.answered(lines.of(chunk))
+                while written:
+                    written = written[os.write(answers, written) :]
+        except (BrokenPipeError, ConnectionResetError):  # Squid has ended, or restarts its helpers
+            return
+
+    def answered(self, lines: list[bytes]) -> bytes:
+        """The answers on lines that came together, in order. Those that take too long are not judged."""
+        policy = self._policy()
+        if policy is not self._replied_by or len(self._replies) > REMEMBERED:
+            self._replies, self._replied_by = {}, policy
+        deadline = self._clock() + CHUNK_SECONDS
+        return b"".join(self._answer(line, policy, deadline) for line in lines)
+
+    def _answer(self, line: bytes, policy: Policy, deadline: float) -> bytes:
+        channel = _CHANNEL.match(line)
+        if channel is None:
+            if line.strip():
+                self._complaints.say("a line without an answer", Unjudged("it has no channel; is concurrency set?"))
+            return b""
+        fields = line[channel.end() + 1 :]
+        known = self._replies.get(fields)
+        if known is not None:
+            return channel[0] + known
+        try:
+            if self._clock() > deadline:
+                raise Overloaded(f"more requests at once than can be judged in {CHUNK_SECONDS:g} s")
+            answer = reply(judge(policy, *asked(fields)))
+        except Exception as error:
+            self._complaints.say(f"not judged, {'passed' if policy.fails_open else 'denied'}", error)
+            return channel[0] + reply(Answer(deny=not policy.fails_open))
+        if len(fields) <= LONGEST_REMEMBERED:
+            self._replies[fields] = answer
+        return channel[0] + answer
+
+
+def asked(fields: bytes) -> Question:
+    """The request in a line, behind its channel. Raises Unjudged where there is too little of it."""
+    given = fields.rstrip(b"\r").split(b" ")
+    if len(given) < 4:
+        raise Unjudged("a line that holds no request; is the format as documented?")
+    url, method, client, host, agent, referer = map(unescaped, (*given[:6], MISSING, MISSING)[:6])
+    return Question(client, method, url, host, agent, referer)
+
+
+def unescaped(field: bytes) -> str:
+    """A field as the client sent it. Bytes that are no UTF-8 stay escaped; of an overlong one, both ends."""
+    if field == MISSING:
+        return ""
+    if len(field) > LONGEST_FIELD:
+        field = field[: LONGEST_FIELD * 3 // 4] + field[-LONGEST_FIELD // 4 :]
+    return (unquote_to_bytes(field) if b"%" in field else field).decode("utf-8", "proxyweb.escaped")
+
+
+def reply(answer: Answer) -> bytes:
+    """What Squid reads, behind the channel: in quotes, it takes a backslash and a quote where a backslash precedes."""
+    result = " OK" if answer.deny else " ERR"
+    if answer.score:
+        category, rule = _quoted(answer.category), _quoted(answer.rule)
+        result += f" waf_category={category} waf_score={answer.score} waf_rule={rule}"
+    return f"{result}\n".encode("utf-8", "replace")
+
+
+def _quoted(text: str) -> str:
+    return '"' + _CONTROL.sub(" ", text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(f"%{octet:02X}" for octet in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("proxyweb.escaped", _escaped)
