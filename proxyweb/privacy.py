@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 import re
 from hashlib import blake2b
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 MASKED_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}x", re.ASCII)
 MASKED_HOST = re.compile(r"host-[0-9a-f]{8}", re.ASCII)
 MASKED_USER = re.compile(r"user-[0-9a-f]{8}", re.ASCII)
 IPV6_MASK = (1 << 128) - (1 << 80)
+MASKED_BITS = {4: 24, 6: 48}
 
 
 def mask_address(text: str, key: bytes = b"") -> str:
@@ -27,6 +28,15 @@ def mask_address(text: str, key: bytes = b"") -> str:
     if isinstance(address, IPv6Address):
         return _first_48_bits(address)
     return f"host-{blake2b(text.lower().encode('utf-8', 'surrogatepass'), key=key, digest_size=4).hexdigest()}"
+
+
+def mask_network(text: str) -> str:
+    """An address or a network in CIDR notation, masked; a network stays where it tells no more than a mask does."""
+    try:
+        found = ip_network(text)
+    except ValueError:
+        return mask_address(text)
+    return text if found.prefixlen <= MASKED_BITS[found.version] else mask_address(str(found.network_address))
 
 
 def mask_user(name: str, key: bytes) -> str:

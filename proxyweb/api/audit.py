@@ -14,10 +14,12 @@ from proxyweb.api.conditional import conditional
 from proxyweb.api.envelope import success
 from proxyweb.api.parameters import Query, Whole
 from proxyweb.api.times import written
-from proxyweb.privacy import mask_address
+from proxyweb.privacy import mask_address, mask_network
 from proxyweb.queries.audit import audit_page
 
 blueprint = APIBlueprint("audit", __name__, tag="Audit log")
+
+OF_ADDRESSES = {"address blacklisted", "address taken off the blacklist"}
 
 
 class AuditQuery(Query):
@@ -49,6 +51,8 @@ def audit_log(parameters: AuditQuery) -> Response:
         total, entries = audit_page(conn, parameters.limit, parameters.offset)
     for entry in entries:
         entry["timestamp"] = written(entry.pop("at"))
-        if context.gdpr() and entry["source_ip"]:
+        if context.gdpr():
             entry["source_ip"] = mask_address(entry["source_ip"])
+            if entry["action"] in OF_ADDRESSES:
+                entry["target"] = mask_network(entry["target"])
     return success(entries, total=total, limit=parameters.limit, offset=parameters.offset)

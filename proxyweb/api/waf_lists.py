@@ -19,13 +19,13 @@ from proxyweb.api.answers import Done, Page, Shape
 from proxyweb.api.binding import answers, body, query
 from proxyweb.api.conditional import conditional
 from proxyweb.api.envelope import done, success
-from proxyweb.api.log_entries import masks
 from proxyweb.api.parameters import Payload, Query, Whole, wrong
 from proxyweb.api.times import written
 from proxyweb.db.connection import snapshot
 from proxyweb.db.database import advance
 from proxyweb.db.session import driver
 from proxyweb.errors import Conflict, NotFound
+from proxyweb.privacy import mask_network
 from proxyweb.queries.selection import Mask
 from proxyweb.queries.waf_lists import DOMAINS, NETWORKS, Blacklist, Entry, add, entries, remove
 
@@ -35,7 +35,6 @@ LONGEST_DOMAIN = 253
 DOTS = re.compile("[.\u3002\uff0e\uff61]")
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 MAPPED = IPv6Network("::ffff:0:0/96")
-MASKED_BITS = {4: 24, 6: 48}
 THERE_ALREADY: dict[int | str, Any] = {
     409: {
         "description": "It is on the list already.",
@@ -158,12 +157,9 @@ def unblock_domain(entry_id: int) -> Response:
 def ip_blacklist(parameters: ListQuery) -> Response:
     """The blocked clients' addresses and networks, newest first.
 
-    While `gdpr_mode` is on, viewers see and search them masked. Admins see them whole: it is their own list, which
-    they couldn't keep otherwise, and no trace of what a client did.
+    While `gdpr_mode` is on, they are shown and searched masked; their descriptions tell them apart.
     """
-    whole = context.identity().role == "admin"
-    mask_client, _ = masks()
-    return _page(NETWORKS, "ip", parameters, None if whole or mask_client is None else _masked_by(mask_client))
+    return _page(NETWORKS, "ip", parameters, mask_network if context.gdpr() else None)
 
 
 @blueprint.post("/api/ip-blacklist")
@@ -223,17 +219,8 @@ def _remove(of: Blacklist, entry_id: int) -> Response:
             address=context.client_address(),
         )  # fmt: skip
         advance(conn, "settings")
-    return done(f"{name} is no longer on the {NOUNS[of]} blacklist.")
-
-
-def _masked_by(mask: Mask) -> Mask:
-    """How a network is masked: whole where it tells no more than a masked address does."""
-
-    def masked(text: str) -> str:
-        found = ip_network(text)
-        return text if found.prefixlen <= MASKED_BITS[found.version] else mask(str(found.network_address))
-
-    return masked
+    shown = mask_network(name) if of is NETWORKS and context.gdpr() else name
+    return done(f"{shown} is no longer on the {NOUNS[of]} blacklist.")
 
 
 def _ascii(label: str) -> str:

@@ -49,6 +49,7 @@ def masked(admin: Client, instance: Path) -> Client:
     for address in ADDRESSES[:3]:
         login = {"username": "admin", "password": ADMIN_PASSWORD}
         admin.post("/api/auth/login", json=login, environ_base={"REMOTE_ADDR": address})
+        assert admin.post("/api/ip-blacklist", json={"ip": address}).status_code == 200
     assert admin.put("/api/settings/gdpr_mode", json={"value": True}).status_code == 200
     return admin
 

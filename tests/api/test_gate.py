@@ -15,6 +15,7 @@ from tests.conftest import ADMIN_PASSWORD, VIEWER_PASSWORD
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 OWN_ACCOUNT = {"/api/logout", "/api/change-password"}
+CHANGES_NOTHING = {"/api/waf/test-rule"}
 UNKNOWN = (
     "/api",
     "/api/",
@@ -78,10 +79,11 @@ def test_the_scheme_is_read_in_any_case(app: APIFlask) -> None:
 
 def test_a_viewer_reads_but_changes_nothing(app: APIFlask, viewer: Client) -> None:
     for rule in app.url_map.iter_rules():
-        if not rule.rule.startswith("/api") or rule.rule in gate.OPEN | OWN_ACCOUNT:
+        if not rule.rule.startswith("/api") or rule.rule in gate.OPEN | OWN_ACCOUNT | CHANGES_NOTHING:
             continue
         for method in (rule.methods or set()) - gate.READING:
-            answer = viewer.open(rule.rule.replace("<", "").replace(">", ""), method=method)
+            _, path = rule.build(dict.fromkeys(rule.arguments, 1)) or ("", "")
+            answer = viewer.open(path, method=method)
             assert (method, rule.rule, answer.status_code) == (method, rule.rule, 403)
     assert viewer.get("/api/settings").status_code == 200
 
