@@ -7,20 +7,20 @@ repeats becomes a number in order of first sight; the store maps these to the da
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from proxyweb.catalogue.file_types import LONGEST, extension_of
 from proxyweb.ingest import squid
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
-from proxyweb.ingest.groups import HOUR_MS, RECENT_HOURS, Columns, Groups, Known, group
+from proxyweb.ingest.groups import Ints
 from proxyweb.ingest.record import (
-    BLOCKING_REASONS,
     NO_VERDICT,
-    WAF,
     Record,
     ResultKind,
     host_of,
@@ -28,18 +28,19 @@ from proxyweb.ingest.record import (
     reason_for,
     split_destination,
 )
-from proxyweb.ingest.weights import BLOCKED, REQUEST
 
 Token = TypeVar("Token", bound=Hashable)
 Value = TypeVar("Value", bound=Hashable)
-Fields = list[str]
-Strings = tuple[str, ...]
+Strings = Sequence[str]
 Kind = tuple[Any, ...]  # a ResultKind's or a WafVerdict's fields as a plain tuple, which marshal can carry
 Verdict = tuple[Any, ...]
 Site = tuple[str, str, bool]
 
 MAX_VOCABULARY = 400_000  # texts kept in memory; past that everything is numbered anew
 REJECTED_TEXT = 2048  # characters kept of a line that was rejected
+LINE_END = " \0 "  # between fields that are split at blanks; no NUL comes here otherwise
+FIELDS = (squid.NATIVE_FIELDS, squid.PROXYWEB_FIELDS)
+_POWERS_OF_TEN = 10 ** np.arange(12, -1, -1)
 _UNUSUAL_BLANKS = (b"\t", b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f", b"\0")
 
 
@@ -72,17 +73,26 @@ class Vocabulary(dict[Token, int], Generic[Token, Value]):
         return fresh
 
 
-Column = list[int] | list[str]
-NATIVE_COLUMNS = ("time_ms", "elapsed_ms", "client", "kind", "site", "bytes", "peer", "user", "rest")
+Numbers = NDArray[np.int32]  # of a vocabulary
+AMOUNTS = ("time_ms", "elapsed_ms", "bytes", "bytes_in")
+TEXTS = ("rest", "referer")
+NATIVE_COLUMNS = ("time_ms", "elapsed_ms", "client", "kind", "site", "bytes", "peer", "user", "rest", "extension")
 OWN_COLUMNS = ("agent", "bytes_in", "waf", "referer")
+
+
+def _numbers() -> Numbers:
+    return np.zeros(0, np.int32)
+
+
+def _amounts() -> Ints:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(slots=True)
 class Batch:
     """Rows as columns, in file order. `client` … `waf` are numbers of the vocabularies; new values come with them.
 
-    The columns behind `rest` are empty unless the batch is `extended`. `restart` says that numbering began anew.
-    `groups` are the rows summed up for the rollups, by the same numbers and those of the vocabulary of extensions.
+    The columns of `OWN_COLUMNS` are empty unless the batch is `extended`. `restart` says that numbering began anew.
     `rejected` lists `(position, reason, line)`. `end` is the position in the source behind this batch, and `crcs` and
     `tail_crc` are the hasher's up to there.
     """
@@ -92,20 +102,20 @@ class Batch:
     restart: bool = False
     extended: bool = False
     fresh: dict[str, list[Any]] = field(default_factory=dict)
-    time_ms: list[int] = field(default_factory=list)
-    elapsed_ms: list[int] = field(default_factory=list)
-    client: list[int] = field(default_factory=list)
-    kind: list[int] = field(default_factory=list)
-    site: list[int] = field(default_factory=list)
-    bytes: list[int] = field(default_factory=list)
-    peer: list[int] = field(default_factory=list)
-    user: list[int] = field(default_factory=list)
+    time_ms: Ints = field(default_factory=_amounts)
+    elapsed_ms: Ints = field(default_factory=_amounts)
+    client: Numbers = field(default_factory=_numbers)
+    kind: Numbers = field(default_factory=_numbers)
+    site: Numbers = field(default_factory=_numbers)
+    bytes: Ints = field(default_factory=_amounts)
+    peer: Numbers = field(default_factory=_numbers)
+    user: Numbers = field(default_factory=_numbers)
     rest: list[str] = field(default_factory=list)
-    agent: list[int] = field(default_factory=list)
-    bytes_in: list[int] = field(default_factory=list)
-    waf: list[int] = field(default_factory=list)
+    extension: Numbers = field(default_factory=_numbers)
+    agent: Numbers = field(default_factory=_numbers)
+    bytes_in: Ints = field(default_factory=_amounts)
+    waf: Numbers = field(default_factory=_numbers)
     referer: list[str] = field(default_factory=list)
-    groups: Groups = field(default_factory=dict)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
     crcs: list[int] = field(default_factory=list)
     tail_crc: int = 0
@@ -113,36 +123,56 @@ class Batch:
     def __len__(self) -> int:
         return len(self.time_ms)
 
-    def extend(self, native: tuple[Column, ...], own: tuple[Column, ...] = ()) -> None:
-        """Append rows: the columns of `NATIVE_COLUMNS`, and those of `OWN_COLUMNS` where there is something in them."""
-        if own and not self.extended:
-            self.extended = True
-            self._append(OWN_COLUMNS, _nothing(len(self)))
-        elif self.extended and not own:
-            own = _nothing(len(native[0]))
-        self._append(NATIVE_COLUMNS, native)
-        if own:
-            self._append(OWN_COLUMNS, own)
 
-    def _append(self, names: tuple[str, ...], columns: tuple[Column, ...]) -> None:
-        for name, values in zip(names, columns, strict=True):
-            column = getattr(self, name)
-            if column:
-                column.extend(values)
+Columns = dict[str, Any]  # by name: an array, or a list of texts
+
+
+class _Pieces:
+    """The rows of a batch as they are found: columns of many, and between these, rows that came one by one."""
+
+    def __init__(self) -> None:
+        self.columns: list[Columns] = []
+        self.single: list[tuple[Any, ...]] = []
+
+    def add(self, columns: Columns) -> None:
+        self._settle()
+        self.columns.append(columns)
+
+    def fill(self, batch: Batch) -> None:
+        """Put everything into the batch."""
+        self._settle()
+        batch.extended = any("referer" in part for part in self.columns)
+        for name in (NATIVE_COLUMNS + OWN_COLUMNS if batch.extended else NATIVE_COLUMNS) if self.columns else ():
+            parts = [part[name] if name in part else _nothing(name, len(part["time_ms"])) for part in self.columns]
+            if len(parts) == 1:
+                setattr(batch, name, parts[0])
             else:
-                setattr(self, name, values)
+                setattr(batch, name, list(chain(*parts)) if name in TEXTS else np.concatenate(parts))
+
+    def _settle(self) -> None:
+        """Make columns of the rows that came one by one."""
+        if self.single:
+            names: tuple[str, ...] = NATIVE_COLUMNS + OWN_COLUMNS
+            columns = dict(zip(names, map(list, zip(*self.single, strict=True)), strict=True))
+            if not any(any(columns[name]) for name in OWN_COLUMNS):
+                names = NATIVE_COLUMNS
+            self.columns.append({name: _typed(name, columns[name]) for name in names})
+            self.single = []
 
 
-def _nothing(count: int) -> tuple[Column, ...]:
-    return [0] * count, [0] * count, [0] * count, [""] * count
+def _typed(name: str, column: list[Any]) -> Any:
+    return column if name in TEXTS else np.array(column, np.int64 if name in AMOUNTS else np.int32)
+
+
+def _nothing(name: str, count: int) -> Any:
+    return [""] * count if name in TEXTS else np.zeros(count, np.int64 if name in AMOUNTS else np.int32)
 
 
 class Encoder:
     """Turns blocks of whole lines into batches; remembers the vocabularies between them."""
 
-    def __init__(self, enrichment: Enrichment = BUILT_IN, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, enrichment: Enrichment = BUILT_IN) -> None:
         self.enrichment = enrichment
-        self.clock = clock
         self._begin()
 
     def _begin(self) -> None:
@@ -158,7 +188,6 @@ class Encoder:
         self.wafs: Vocabulary[tuple[str, str, str], Verdict] = Vocabulary(_verdict, tuple(NO_VERDICT))
         self.extensions: Vocabulary[str, str] = Vocabulary(_extension, "")
         self.hierarchy_codes = _HierarchyCodes()
-        self.known = Known(self._extension)
         vocabularies = (
             self.clients, self.kinds, self.sites, self.peers, self.users, self.escaped_users, self.agents, self.wafs,
             self.extensions,
@@ -173,23 +202,19 @@ class Encoder:
         self.restart = False
         if not block:
             return batch
+        pieces = _Pieces()
         if block.isascii() and not any(blank in block for blank in _UNUSUAL_BLANKS):
-            lines = block.decode("ascii").split("\n")
-            if not lines[-1]:
-                lines.pop()
-            self._encode_lines(batch, lines)
+            self._encode_text(batch, pieces, block.decode("ascii").removesuffix("\n"))
         else:
             for line in block.replace(b"\0", b"\n").removesuffix(b"\n").split(b"\n"):
-                self._encode_odd(batch, line, start)
+                self._encode_odd(batch, pieces, line, start)
                 start += len(line) + 1
-        kinds, sites = self.kinds.take_fresh(), self.sites.take_fresh()
-        self._learn(kinds, sites)
-        self._group(batch)
+        pieces.fill(batch)
         enrich = self.enrichment
         batch.fresh = {
             "client": self.clients.take_fresh(),
-            "kind": kinds,
-            "site": [(*site, enrich.domain(*site[1:]), enrich.service(site[1])) for site in sites],
+            "kind": self.kinds.take_fresh(),
+            "site": [(*site, enrich.domain(*site[1:]), enrich.service(site[1])) for site in self.sites.take_fresh()],
             "peer": self.peers.take_fresh(),
             "user": self.users.take_fresh(),
             "agent": [(agent, *enrich.agent(agent)) for agent in self.agents.take_fresh()],
@@ -199,32 +224,6 @@ class Encoder:
         self.escaped_users.fresh = self.users.fresh
         return batch
 
-    def _learn(self, kinds: list[Kind], sites: list[Site]) -> None:
-        """Note of new values what grouping has to know."""
-        known = self.known
-        for kind in kinds:
-            reason = ResultKind(*kind).reason
-            blocked = reason in BLOCKING_REASONS
-            number = len(known.weight_of_kind)
-            known.weight_of_kind[number] = REQUEST | BLOCKED if blocked else REQUEST
-            if reason == WAF:
-                known.waf_kinds.add(number)
-        for number, (prefix, _, to_address) in enumerate(sites, len(self.sites.numbers) - len(sites)):
-            if to_address:
-                known.address_sites.add(number)
-            if prefix.endswith(("?", "#")):
-                known.pathless_sites.add(number)
-
-    def _group(self, batch: Batch) -> None:
-        batch.groups = group(
-            Columns(
-                batch.time_ms, batch.client, batch.kind, batch.site, batch.bytes, batch.rest, batch.agent,
-                batch.bytes_in, batch.waf,
-            ),
-            self.known,
-            (int(self.clock()) // 3600 - RECENT_HOURS) * HOUR_MS,
-        )  # fmt: skip
-
     def _extension(self, rest: str) -> int:
         """The number of the extension of what follows a site and has a dot."""
         path = rest[: rest.index("?")] if "?" in rest else rest
@@ -233,99 +232,121 @@ class Encoder:
             return self.extensions.number(extension_of(path))
         return self.extensions[letters]
 
-    def _encode_lines(self, batch: Batch, lines: list[str]) -> None:
+    def _encode_text(self, batch: Batch, pieces: _Pieces, text: str) -> None:
+        """Whole lines, without the last one's end. Where each has the fields of one format, split all at once."""
+        count = text.count("\n") + 1
+        fields = f"{text}\n".replace("\n", LINE_END).split()
+        width, rest = divmod(len(fields), count)
+        if width - 1 in FIELDS and not rest and fields[width - 1 :: width].count(LINE_END.strip()) == count:
+            try:
+                pieces.add(self._columns_of([fields[at::width] for at in range(width - 1)]))
+            except ValueError:
+                pass
+            else:
+                return
+        self._encode_lines(batch, pieces, text.split("\n"))
+
+    def _encode_lines(self, batch: Batch, pieces: _Pieces, lines: list[str]) -> None:
         rows = list(map(str.split, lines))
-        widths = set(map(len, rows))
-        if len(widths) == 1:
-            self._encode_run(batch, widths.pop(), rows, lines, batch.start)
-            return
         position, first = batch.start, 0
         for width, run in groupby(map(len, rows)):
             last = first + sum(1 for _ in run)
-            self._encode_run(batch, width, rows[first:last], lines[first:last], position)
+            self._encode_run(batch, pieces, width, rows[first:last], lines[first:last], position)
             position += sum(map(len, lines[first:last])) + last - first
             first = last
 
-    def _encode_run(self, batch: Batch, width: int, rows: list[Fields], lines: list[str], position: int) -> None:
+    def _encode_run(
+        self, batch: Batch, pieces: _Pieces, width: int, rows: list[list[str]], lines: list[str], position: int
+    ) -> None:
         """Consecutive lines with the same number of fields; halved while something in them is odd."""
-        if width in (squid.NATIVE_FIELDS, squid.PROXYWEB_FIELDS):
+        if width in FIELDS:
             try:
-                columns = (self._native(rows),) if width == squid.NATIVE_FIELDS else self._proxyweb(rows)
+                columns = self._columns_of(list(zip(*rows, strict=True)))
             except ValueError:
                 if len(rows) > 1:
                     half = len(rows) // 2
-                    self._encode_run(batch, width, rows[:half], lines[:half], position)
+                    self._encode_run(batch, pieces, width, rows[:half], lines[:half], position)
                     position += sum(map(len, lines[:half])) + half
-                    self._encode_run(batch, width, rows[half:], lines[half:], position)
+                    self._encode_run(batch, pieces, width, rows[half:], lines[half:], position)
                     return
             else:
-                batch.extend(*columns)
+                pieces.add(columns)
                 return
         for line in lines:
-            self._encode_odd(batch, line.encode(), position)
+            self._encode_odd(batch, pieces, line.encode(), position)
             position += len(line) + 1
 
-    def _encode_odd(self, batch: Batch, line: bytes, position: int) -> None:
+    def _encode_odd(self, batch: Batch, pieces: _Pieces, line: bytes, position: int) -> None:
         try:
             record = squid.parse_line(line)
         except squid.Rejected as rejection:
             batch.rejected.append((position, str(rejection), squid.decode(line)[:REJECTED_TEXT]))
         else:
-            batch.extend(*self._columns(record))
+            pieces.single.append(self._row(record))
 
-    def _columns(self, record: Record) -> tuple[tuple[Column, ...], ...]:
+    def _row(self, record: Record) -> tuple[Any, ...]:
+        """A row in the order of the columns."""
         prefix, rest = split_destination(record.url)
-        native: tuple[Column, ...] = (
-            [record.time_ms], [record.elapsed_ms], [self.clients.number(record.client)],
-            [self.kinds.number(tuple(record.kind))], [self.sites[prefix]], [record.bytes],
-            [self.peers.number(record.peer)], [self.users.number(record.user)], [rest],
+        path = "" if prefix.endswith(("?", "#")) else rest
+        return (
+            record.time_ms, record.elapsed_ms, self.clients.number(record.client),
+            self.kinds.number(tuple(record.kind)), self.sites[prefix], record.bytes, self.peers.number(record.peer),
+            self.users.number(record.user), rest, self._extension(path) if "." in path else 0,
+            self.agents.number(record.user_agent), record.bytes_in, self.wafs.number(tuple(record.waf)),
+            record.referer,
         )  # fmt: skip
-        if not (record.user_agent or record.bytes_in or record.referer or record.waf != NO_VERDICT):
-            return (native,)
-        waf = self.wafs.number(tuple(record.waf))
-        return native, ([self.agents.number(record.user_agent)], [record.bytes_in], [waf], [record.referer])
 
-    def _native(self, rows: list[Fields]) -> tuple[Column, ...]:
-        stamps, elapsed, clients, results, sizes, methods, urls, users, hierarchies, types = zip(*rows, strict=True)
+    def _columns_of(self, fields: list[Strings]) -> Columns:
+        """Lines of one format, given by field. Raises ValueError where something in them is odd."""
+        return self._native(fields) if len(fields) == squid.NATIVE_FIELDS else self._proxyweb(fields)
+
+    def _native(self, fields: list[Strings]) -> Columns:
+        _, _, _, results, _, methods, _, users, hierarchies, types = fields
         hierarchy_codes = map(self.hierarchy_codes.__getitem__, hierarchies)
-        kinds = zip(methods, results, hierarchy_codes, types, strict=True)
-        return self._common(
-            stamps, elapsed, clients, kinds, methods, urls, sizes, hierarchies, map(self.users.__getitem__, users)
-        )
+        return self._common(fields, zip(methods, results, hierarchy_codes, types, strict=True), self.users, users)
 
-    def _proxyweb(self, rows: list[Fields]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-        (stamps, elapsed, clients, results, sizes, methods, urls, users, hierarchies, types, marks, received, origins,
-         agents, referers, errors, bumps, categories, scores, rules) = zip(*rows, strict=True)  # fmt: skip
-        if set(marks) != {squid.MARK} or not all(map(squid.is_score, set(scores))):
+    def _proxyweb(self, fields: list[Strings]) -> Columns:
+        _, _, _, results, _, methods, _, users, hierarchies, types = fields[: squid.NATIVE_FIELDS]
+        marks, received, origins, agents, referers, errors, bumps, *verdicts = fields[squid.NATIVE_FIELDS :]
+        if set(marks) != {squid.MARK} or not all(map(squid.is_score, set(verdicts[1]))):
             raise Odd
         bytes_in = _whole_numbers(received, squid.MAX_BYTES)
         hierarchy_codes = map(self.hierarchy_codes.__getitem__, hierarchies)
-        waf = list(map(self.wafs.__getitem__, zip(categories, scores, rules, strict=True)))
-        kinds = zip(methods, results, hierarchy_codes, types, origins, errors, bumps, map(bool, waf), strict=True)
-        user = map(self.escaped_users.__getitem__, users)
-        return (
-            self._common(stamps, elapsed, clients, kinds, methods, urls, sizes, hierarchies, user),
-            (
-                list(map(self.agents.__getitem__, agents)),
-                bytes_in,
-                waf,
-                ["" if referer == "-" else squid.unescaped(referer) for referer in referers],
-            ),
-        )  # fmt: skip
+        waf = _numbered(self.wafs, list(zip(*verdicts, strict=True)))
+        judged = map(bool, waf.tolist())
+        kinds = zip(methods, results, hierarchy_codes, types, origins, errors, bumps, judged, strict=True)
+        return {
+            **self._common(fields, kinds, self.escaped_users, users),
+            "agent": _numbered(self.agents, agents),
+            "bytes_in": bytes_in,
+            "waf": waf,
+            "referer": ["" if referer == "-" else squid.unescaped(referer) for referer in referers],
+        }
 
     def _common(
-        self, stamps: Strings, elapsed: Strings, clients: Strings, kinds: Iterable[Any], methods: Strings,
-        urls: Strings, sizes: Strings, hierarchies: Strings, users: Iterable[int],
-    ) -> tuple[Column, ...]:  # fmt: skip
+        self, fields: list[Strings], kinds: Iterable[Any], known_users: Vocabulary[str, str], users: Strings
+    ) -> Columns:
+        stamps, elapsed, clients, _, sizes, methods, urls, _, hierarchies = fields[: squid.NATIVE_FIELDS - 1]
         # What rejects a line stands before what numbers its texts, so that those of rejected lines are not stored.
         time_ms, elapsed_ms = _times(stamps), _whole_numbers(elapsed, squid.MAX_ELAPSED_MS)
-        numbers, kind = _whole_numbers(sizes, squid.MAX_BYTES), list(map(self.kinds.__getitem__, kinds))
-        client = list(map(self.clients.__getitem__, clients))
+        sizes_read, kind = _whole_numbers(sizes, squid.MAX_BYTES), list(map(self.kinds.__getitem__, kinds))
+        client = _numbered(self.clients, clients)
         site, rest = self._destinations(methods, urls)
-        peer = list(map(self.peers.__getitem__, hierarchies))
-        return time_ms, elapsed_ms, client, kind, site, numbers, peer, list(users), rest
+        number = self._extension
+        return {
+            "time_ms": time_ms,
+            "elapsed_ms": elapsed_ms,
+            "client": client,
+            "kind": np.array(kind, np.int32),
+            "site": np.array(site, np.int32),
+            "bytes": sizes_read,
+            "peer": _numbered(self.peers, hierarchies),
+            "user": _numbered(known_users, users),
+            "rest": rest,
+            "extension": np.array([number(path) if "." in path else 0 for path in rest], np.int32),
+        }
 
-    def _destinations(self, methods: tuple[str, ...], urls: tuple[str, ...]) -> tuple[list[int], list[str]]:
+    def _destinations(self, methods: Strings, urls: Strings) -> tuple[list[int], list[str]]:
         sites, site, rest = self.sites, [], []
         for method, url in zip(methods, urls, strict=True):
             if method == "CONNECT":
@@ -338,6 +359,10 @@ class Encoder:
         return site, rest
 
 
+def _numbered(vocabulary: Vocabulary[Any, Any], tokens: Sequence[Any]) -> Numbers:
+    return np.fromiter(map(vocabulary.__getitem__, tokens), np.int32, len(tokens))
+
+
 class _HierarchyCodes(dict[str, str]):
     def __missing__(self, token: str) -> str:
         if len(self) > MAX_VOCABULARY:
@@ -348,7 +373,7 @@ class _HierarchyCodes(dict[str, str]):
         return code
 
 
-def _times(stamps: tuple[str, ...]) -> list[int]:
+def _times(stamps: Strings) -> Ints:
     """Unix milliseconds of stamps that all look like `1795370568.768`; Odd when one doesn't."""
     joined = "".join(stamps)
     digits = joined.replace(".", "")
@@ -360,17 +385,17 @@ def _times(stamps: tuple[str, ...]) -> list[int]:
         or not digits.isdigit()
     ):
         raise Odd
-    times = list(map(int, "\n".join(stamps).replace(".", "").split("\n")))
-    if min(times) < squid.MIN_MS or max(times) >= squid.MAX_MS:
+    times = (np.frombuffer(digits.encode("ascii"), np.uint8).reshape(count, 13) - ord("0")) @ _POWERS_OF_TEN
+    if times.min() < squid.MIN_MS or times.max() >= squid.MAX_MS:
         raise Odd
     return times
 
 
-def _whole_numbers(fields: tuple[str, ...], most: int) -> list[int]:
+def _whole_numbers(fields: Strings, most: int) -> Ints:
     if not "".join(fields).isdigit():
         raise Odd
-    numbers = list(map(int, fields))
-    if max(numbers) > most:
+    numbers = np.fromstring(" ".join(fields), np.int64, sep=" ")
+    if numbers.max() > most:  # what is too large for 64 bits has become the largest number that is not
         raise Odd
     return numbers
 

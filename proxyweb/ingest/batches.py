@@ -11,8 +11,10 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, BinaryIO, Protocol
 
+import numpy as np
+
 from proxyweb.errors import ProxywebError
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batch import NATIVE_COLUMNS, OWN_COLUMNS, TEXTS, Batch, Encoder
 from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, LineReader, Lines
 from proxyweb.ingest.sources import Hasher
 
@@ -99,6 +101,19 @@ def encode(piece: Lines, encoder: Encoder, hasher: Hasher) -> Batch:
 
 
 _FIELDS = tuple(Batch.__slots__)
+_TYPES = {name: getattr(Batch(0, 0), name).dtype for name in NATIVE_COLUMNS + OWN_COLUMNS if name not in TEXTS}
+
+
+def packed(batch: Batch) -> tuple[Any, ...]:
+    """A batch as marshal can carry it: columns of numbers as their bytes."""
+    values = ((name, getattr(batch, name)) for name in _FIELDS)
+    return tuple(value.tobytes() if name in _TYPES else value for name, value in values)
+
+
+def unpacked(sent: tuple[Any, ...]) -> Batch:
+    """The batch that was packed."""
+    values: dict[str, Any] = dict(zip(_FIELDS, sent, strict=True))
+    return Batch(**values | {name: np.frombuffer(values[name], dtype) for name, dtype in _TYPES.items()})
 
 
 @contextmanager
@@ -129,8 +144,7 @@ def _parse(batches: Batches, sender: Connection) -> None:
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
         for batch in batches:
-            columns = tuple(getattr(batch, name) for name in _FIELDS)
-            sender.send_bytes(marshal.dumps((batches.on_disk, columns)))
+            sender.send_bytes(marshal.dumps((batches.on_disk, packed(batch))))
         sender.send_bytes(marshal.dumps((batches.on_disk, (batches.damage, batches.unfinished))))
         code = 0
     except BrokenPipeError:
@@ -163,9 +177,9 @@ class _Received:
             raise ProxywebError(
                 "The parsing process ended unexpectedly; what was stored is kept. Import again."
             ) from None
-        self.on_disk, columns = message
-        if len(columns) == len(_FIELDS):
-            return Batch(*columns)
+        self.on_disk, sent = message
+        if len(sent) == len(_FIELDS):
+            return unpacked(sent)
         self.ended = True
-        self.damage, self.unfinished = columns
+        self.damage, self.unfinished = sent
         raise StopIteration

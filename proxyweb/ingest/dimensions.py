@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxyweb.catalogue.agents import Agent
+from proxyweb.ingest.groups import KindFacts, Numbers
 from proxyweb.ingest.record import BLOCKING_REASONS, ResultKind, cache_result, is_opaque, status_text
-from proxyweb.ingest.rollups import KindFacts
-from proxyweb.ingest.weights import BLOCKED, REQUEST
 
 MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
 _ABSENT = {"peer": "", "user": "", "agent": "", "waf": (0, "", ""), "extension": ""}  # number 0 of these is id 0
@@ -87,11 +86,20 @@ class DimensionTable:
                 self.known = None
 
 
-class Dimensions:
-    """The ids of everything a batch refers to by number: `ids[name][number]` is the row in that dimension's table.
+class Host(NamedTuple):
+    """What follows from a host, as it is stored."""
 
-    Beside them: a site's host by the site's number; and by id a host's domain, its service where it has one, what
-    counts of a kind of result, and what it weighs.
+    host_id: int
+    is_address: bool
+    domain_id: int
+    service_id: int
+
+
+class Dimensions:
+    """The ids of everything a batch refers to by number: `ids[name]` has the rows in that dimension's table.
+
+    `of_site` has what follows from a site, by the site's number; `facts_of_kind` what counts of a kind of result, by
+    its id.
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
@@ -114,20 +122,18 @@ class Dimensions:
             "extension": DimensionTable(conn, "extensions", ("extension",)),
         }
         self.values: dict[str, list[Hashable]] = {}
-        self.ids: dict[str, list[int]] = {}
-        self.host_of_site: list[int] = []
-        self.domain_of_host: dict[int, int] = {}
-        self.service_of_host: dict[int, int] = {}
+        self.ids: dict[str, Numbers] = {}
+        self.of_site: dict[str, Numbers] = {}
         self.facts_of_kind: dict[int, KindFacts] = {}
-        self.weight_of_kind: dict[int, int] = {}
+        self._hosts: dict[int, Host] = {}
         self.restart()
 
     def restart(self) -> None:
         """Forget the numbering."""
-        self.host_of_site, self.domain_of_host, self.service_of_host = [], {}, {}
-        self.facts_of_kind, self.weight_of_kind = {}, {}
+        self.of_site = {column: Numbers() for column in Host._fields}
+        self.facts_of_kind, self._hosts = {}, {}
         self.values = {name: [_ABSENT[name]] if name in _ABSENT else [] for name in self.tables}
-        self.ids = {name: [0] if name in _ABSENT else [] for name in self.tables}
+        self.ids = {name: Numbers((0,) if name in _ABSENT else ()) for name in self.tables}
 
     def reload(self) -> None:
         """Take up the tables as they are now, and give the values that were numbered their ids again."""
@@ -153,7 +159,7 @@ class Dimensions:
 
     def _resolve(self, name: str, values: Iterable[Any]) -> list[int]:
         if name == "site":
-            return [self._site(*site) for site in values]
+            return self._sites(values)
         if name == "kind":
             return [self._kind(ResultKind(*kind)) for kind in values]
         table = self.tables[name]
@@ -161,32 +167,33 @@ class Dimensions:
             return [table.find(agent) or table.add(agent, *program) for agent, *program in values]
         return [table.find(value) or table.add(value) for value in values]
 
-    def _site(self, prefix: str, host: str, to_address: bool, domain: str, service: str) -> int:
-        hosts, sites = self.tables["host"], self.tables["site"]
-        host_id = hosts.find(host)
+    def _sites(self, values: Iterable[Any]) -> list[int]:
+        sites, numbers, hosts = self.tables["site"], [], []
+        for prefix, *of_host in values:
+            host = self._host(*of_host)
+            numbers.append(sites.find(prefix) or sites.add(prefix, host.host_id))
+            hosts.append(host)
+        for column, ids in zip(Host._fields, zip(*hosts, strict=True), strict=True):
+            self.of_site[column].extend(ids)
+        return numbers
+
+    def _host(self, name: str, is_address: bool, domain: str, service: str) -> Host:
+        hosts, domains, services = (self.tables[table] for table in ("host", "domain", "service"))
+        host_id = hosts.find(name)
         if host_id is None:
-            domains, services = self.tables["domain"], self.tables["service"]
             domain_id = domains.find(domain) or domains.add(domain)
             service_id = (services.find(service) or services.add(service)) if service else 0
-            host_id = hosts.add(host, to_address, domain_id, service_id)
-            self._follow(host_id, domain_id, service_id)
-        elif host_id not in self.domain_of_host:  # what the database says counts: rows were counted by it
+            host_id = hosts.add(name, is_address, domain_id, service_id)
+            self._hosts[host_id] = Host(host_id, is_address, domain_id, service_id)
+        elif host_id not in self._hosts:  # what the database says counts: rows were counted by it
             hosts.flush()
-            found = self.conn.execute("SELECT domain_id, service_id FROM hosts WHERE id = ?", (host_id,)).fetchone()
-            self._follow(host_id, *found)
-        site_id = sites.find(prefix) or sites.add(prefix, host_id)
-        self.host_of_site.append(host_id)
-        return site_id
-
-    def _follow(self, host_id: int, domain_id: int, service_id: int) -> None:
-        self.domain_of_host[host_id] = domain_id
-        if service_id:
-            self.service_of_host[host_id] = service_id
+            sql = "SELECT is_address, domain_id, service_id FROM hosts WHERE id = ?"
+            self._hosts[host_id] = Host(host_id, *self.conn.execute(sql, (host_id,)).fetchone())
+        return self._hosts[host_id]
 
     def _kind(self, kind: ResultKind) -> int:
         kinds = self.tables["kind"]
         blocked, cache, opaque = kind.reason in BLOCKING_REASONS, cache_result(kind), is_opaque(kind)
         number = kinds.find(kind) or kinds.add(kind, status_text(kind), blocked, cache, opaque)
         self.facts_of_kind[number] = KindFacts(kind.reason, cache, opaque)
-        self.weight_of_kind[number] = REQUEST | BLOCKED if blocked else REQUEST
         return number

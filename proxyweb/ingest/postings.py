@@ -8,14 +8,18 @@ to. The rows behind the last full segment are few, and scanned.
 from __future__ import annotations
 
 import sqlite3
-import struct
-from collections import defaultdict
+from itertools import pairwise
+
+import numpy as np
+
+from proxyweb.ingest.groups import Ints
 
 SEGMENT_BITS = 16
 SEGMENT_ROWS = 1 << SEGMENT_BITS
 VALUE_BITS = 32
+OFFSET_BITS = 16
+OFFSET_BYTES = 2
 TABLES = {"client": "client_postings", "host": "host_postings", "kind": "kind_postings", "user": "user_postings"}
-_OFFSETS = [struct.pack("=H", offset) for offset in range(SEGMENT_ROWS)]  # joined faster than numbers are, by a third
 _COLUMNS = """
     SELECT l.id, l.client_id, s.host_id, l.kind_id, l.user_id FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id
     WHERE l.id BETWEEN ? AND ? ORDER BY l.id
@@ -23,37 +27,41 @@ _COLUMNS = """
 
 
 class OpenSegment:
-    """The values of the segment that is being filled, by column; a list's index is the offset in the segment.
+    """The values of the segment that is being filled, by column; a column's index is the offset in the segment.
 
-    0 stands where there is no row. Grouped only when the segment is full: then the processor's cache holds it all,
-    which makes it three times as fast as appending to lists row by row.
+    0 stands where there is no row.
     """
 
     def __init__(self) -> None:
-        self.columns: dict[str, list[int]] = {name: [] for name in TABLES}
+        self.columns: dict[str, list[Ints]] = {name: [] for name in TABLES}
+        self.held = 0
 
     def load(self, conn: sqlite3.Connection, next_id: int) -> None:
         """Take up the open segment from its stored rows."""
-        self.columns = _columns(conn, next_id >> SEGMENT_BITS << SEGMENT_BITS, next_id)
+        self.columns, self.held = {name: [] for name in TABLES}, 0
+        self._take(_columns(conn, next_id >> SEGMENT_BITS << SEGMENT_BITS, next_id))
 
     def load_new(self, conn: sqlite3.Connection, known_to: int, next_id: int) -> None:
         """Take up what others have stored from the id `known_to` on."""
         if known_to >> SEGMENT_BITS != next_id >> SEGMENT_BITS:
             self.load(conn, next_id)
-            return
-        for name, values in _columns(conn, known_to, next_id).items():
-            self.columns[name].extend(values)
+        else:
+            self._take(_columns(conn, known_to, next_id))
 
-    def add(self, conn: sqlite3.Connection, last_id: int, columns: dict[str, list[int]]) -> None:
+    def add(self, conn: sqlite3.Connection, last_id: int, columns: dict[str, Ints]) -> None:
         """Append rows, of which `last_id` is the last; full segments are stored."""
+        self._take(columns)
+        while self.held >= SEGMENT_ROWS:
+            whole = {name: np.concatenate(parts) for name, parts in self.columns.items()}
+            full = {name: column[:SEGMENT_ROWS] for name, column in whole.items()}
+            _store(conn, last_id + 1 - self.held >> SEGMENT_BITS, full)
+            self.columns, self.held = {name: [] for name in TABLES}, 0
+            self._take({name: column[SEGMENT_ROWS:] for name, column in whole.items()})
+
+    def _take(self, columns: dict[str, Ints]) -> None:
         for name, values in columns.items():
-            self.columns[name].extend(values)
-        held = len(self.columns["client"])
-        while held >= SEGMENT_ROWS:
-            full = {name: values[:SEGMENT_ROWS] for name, values in self.columns.items()}
-            self.columns = {name: values[SEGMENT_ROWS:] for name, values in self.columns.items()}
-            _store(conn, last_id + 1 - held >> SEGMENT_BITS, full)
-            held -= SEGMENT_ROWS
+            self.columns[name].append(values)
+        self.held += len(columns["client"])
 
 
 def differences(conn: sqlite3.Connection) -> list[str]:
@@ -86,32 +94,35 @@ def rebuild_segment(conn: sqlite3.Connection, segment: int) -> None:
     _store(conn, segment, _full_columns(conn, segment))
 
 
-def _full_columns(conn: sqlite3.Connection, segment: int) -> dict[str, list[int]]:
+def _full_columns(conn: sqlite3.Connection, segment: int) -> dict[str, Ints]:
     return _columns(conn, segment << SEGMENT_BITS, segment + 1 << SEGMENT_BITS)
 
 
-def _columns(conn: sqlite3.Connection, first: int, end: int) -> dict[str, list[int]]:
+def _columns(conn: sqlite3.Connection, first: int, end: int) -> dict[str, Ints]:
     """The values of the rows with ids from `first` to before `end`."""
-    columns = {name: [0] * (end - first) for name in TABLES}
-    clients, hosts, kinds, users = columns.values()
-    for row_id, *values in conn.execute(_COLUMNS, (first, end - 1)):
-        offset = row_id - first
-        clients[offset], hosts[offset], kinds[offset], users[offset] = values
+    columns = {name: np.zeros(end - first, np.int64) for name in TABLES}
+    rows = conn.execute(_COLUMNS, (first, end - 1)).fetchall()
+    if rows:
+        numbers, *values = np.array(rows, np.int64).T
+        for column, stored in zip(columns.values(), values, strict=True):
+            column[numbers - first] = stored
     return columns
 
 
-def _store(conn: sqlite3.Connection, segment: int, columns: dict[str, list[int]]) -> None:
+def _store(conn: sqlite3.Connection, segment: int, columns: dict[str, Ints]) -> None:
     for name, table in TABLES.items():
         conn.executemany(f"INSERT INTO {table} VALUES (?, ?)", _lists(segment, columns[name]))
 
 
-def _lists(segment: int, column: list[int]) -> list[tuple[int, bytes]]:
+def _lists(segment: int, column: Ints) -> list[tuple[int, bytes]]:
     """The rows of a postings table for one segment, by id."""
-    if not any(column):
-        return []
-    lists: defaultdict[int, bytearray] = defaultdict(bytearray)
-    for offset, value in zip(_OFFSETS, column, strict=False):
-        lists[value] += offset
-    lists.pop(0, None)
+    placed = np.sort(column << OFFSET_BITS | np.arange(len(column)))
+    values = placed >> OFFSET_BITS
+    starts = np.flatnonzero(np.diff(values, prepend=0))  # the places without a row come first, and begin no list
+    offsets = placed.astype(np.uint16).tobytes()
+    borders = [*(starts * OFFSET_BYTES).tolist(), len(offsets)]
     base = segment << VALUE_BITS
-    return [(base | value, bytes(lists[value])) for value in sorted(lists)]
+    return [
+        (base | value, offsets[begin:end])
+        for value, (begin, end) in zip(values[starts].tolist(), pairwise(borders), strict=True)
+    ]

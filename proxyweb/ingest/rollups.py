@@ -1,6 +1,6 @@
 """The rollups, declared once as data: the writer, retention, `proxyweb check` and `rebuild`, and the tests read this.
 
-The invariant: every rollup equals a recount of the rows. It is grouped in Python while rows pass by (`groups`,
+The invariant: every rollup equals a recount of the rows. It is counted in columns while rows pass by (`groups`,
 `totals`); its recount is SQL made of the same declaration, and nothing else.
 """
 
@@ -17,18 +17,10 @@ from typing import Any, NamedTuple
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.connection import transaction
 from proxyweb.db.database import advance, generation
-from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, RECENT_HOURS
+from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, RECENT_HOURS, Flags, Rows
 from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, HIT, MISS, ORIGIN, WAF
 
 Row = tuple[Any, ...]
-
-
-class KindFacts(NamedTuple):
-    """What counts of a kind of result."""
-
-    reason: str
-    cache: str
-    opaque: bool
 
 
 class Measure(NamedTuple):
@@ -44,20 +36,33 @@ BYTES = Measure("bytes", "sum(l.bytes)")
 BYTES_IN = Measure("bytes_in", "sum(l.bytes_in)")
 
 
-class Chosen(NamedTuple):
-    """A column that sums up only the rows of some kinds: where the fact `fact` is one of `values`, and the host a
-    literal address if so said; their number, or their bytes."""
+class Kinds(NamedTuple):
+    """Rows of the kinds of result whose fact `fact` is one of `values`."""
 
-    name: str
     fact: str
     values: tuple[str | bool, ...]
+
+    @property
+    def sql(self) -> str:
+        listed = ", ".join(f"'{value}'" if isinstance(value, str) else str(int(value)) for value in self.values)
+        return f"k.{self.fact} IN ({listed})"
+
+    def holds(self, rows: Rows) -> Flags:
+        return rows.of_kinds(self.fact, self.values)
+
+
+class Chosen(NamedTuple):
+    """A column that sums up only the rows of some kinds, and where `to_addresses` only those of them whose host is a
+    literal address; their number, or their bytes."""
+
+    name: str
+    kinds: Kinds
     to_addresses: bool = False
     of_bytes: bool = False
 
     @property
     def sql(self) -> str:
-        listed = ", ".join(f"'{value}'" if isinstance(value, str) else str(int(value)) for value in self.values)
-        condition = f"k.{self.fact} IN ({listed}){' AND h.is_address' if self.to_addresses else ''}"
+        condition = f"{self.kinds.sql}{' AND h.is_address' if self.to_addresses else ''}"
         return f"sum(({condition}) * l.bytes)" if self.of_bytes else f"sum({condition})"
 
 
@@ -78,16 +83,28 @@ class Key(NamedTuple):
     sql: str
 
 
+class Present(NamedTuple):
+    """Rows that have a value of `key`: 0 is none."""
+
+    key: Key
+
+    @property
+    def sql(self) -> str:
+        return f"{self.key.sql} > 0"
+
+    def holds(self, rows: Rows) -> Flags:
+        return rows[self.key.name] > 0
+
+
 @dataclass(frozen=True)
 class Rollup:
-    """One table: rows counted by bucket and keys. `grouping` names where the writer finds it among the groups."""
+    """One table: rows counted by bucket and keys."""
 
     table: str
     bucket: Bucket
     keys: tuple[Key, ...]
     measures: tuple[Measure, ...]
-    grouping: str
-    where: str = ""
+    counts: Present | Kinds | None = None
     """Which rows count, when not all do."""
     chosen: tuple[Chosen, ...] = ()
     last: bool = False
@@ -114,11 +131,12 @@ class Rollup:
         values |= {column.name: column.sql for column in (*self.keys, *self.counted)}
         if self.last:
             values["last_ms"] = "max(l.time_ms)"
-        said = f"{' '.join(values.values())} {self.where}"
+        where = self.counts.sql if self.counts else ""
+        said = f"{' '.join(values.values())} {where}"
         by = ", ".join(str(place) for place in range(1, len(self.known_by) + 1))
         return (
             f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in values.items())} FROM {rows} {_joins(said)}"
-            f"WHERE {condition}{f' AND {self.where}' if self.where else ''} GROUP BY {by} ORDER BY {by}"
+            f"WHERE {condition}{f' AND {where}' if where else ''} GROUP BY {by} ORDER BY {by}"
         )
 
     @property
@@ -132,16 +150,16 @@ class Rollup:
         )
 
 
-_EXTENSION = "extension_of(CASE WHEN substr(s.prefix, -1) IN ('?', '#') THEN '' ELSE l.rest END)"
+_EXTENSION_OF_ROW = "extension_of(CASE WHEN substr(s.prefix, -1) IN ('?', '#') THEN '' ELSE l.rest END)"
 _NEW_EXTENSIONS = f"""
     INSERT OR IGNORE INTO extensions (extension)
-    SELECT DISTINCT {_EXTENSION} FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id
+    SELECT DISTINCT {_EXTENSION_OF_ROW} FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id
 """
 _JOINS = (  # what a recount joins when it speaks of it, in this order
     ("k", "JOIN result_kinds AS k ON k.id = l.kind_id "),
     ("shx", "JOIN sites AS s ON s.id = l.site_id "),
     ("h", "JOIN hosts AS h ON h.id = s.host_id "),
-    ("x", f"JOIN extensions AS x ON x.extension = {_EXTENSION} "),
+    ("x", f"JOIN extensions AS x ON x.extension = {_EXTENSION_OF_ROW} "),
 )
 
 
@@ -153,21 +171,23 @@ _CLIENT = Key("client_id", "l.client_id")
 _HOST = Key("host_id", "s.host_id")
 _AGENT = Key("agent_id", "l.agent_id")
 _WAF = Key("waf_id", "l.waf_id")
+_EXTENSION = Key("extension_id", "x.id")
+_SERVICE = Key("service_id", "h.service_id")
 
 FIVE_MINUTE_REQUESTS = Rollup(
-    "five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "all"
+    "five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN)
 )  # fmt: skip
 HOURLY_REQUESTS = Rollup(
-    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN), "kind by hour",
+    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN),
     chosen=(
-        *(Chosen(reason, "reason", (reason,)) for reason in (*BLOCKING_REASONS, AUTH)),
-        Chosen("ip_blocks", "reason", BLOCKING_REASONS, to_addresses=True),
-        Chosen("ip_passed", "reason", ("", ORIGIN), to_addresses=True),
-        Chosen("opaque", "opaque", (True,)),
-        Chosen("hits", "cache", (HIT,)),
-        Chosen("misses", "cache", (MISS,)),
-        Chosen("hit_bytes", "cache", (HIT,), of_bytes=True),
-        Chosen("miss_bytes", "cache", (MISS,), of_bytes=True),
+        *(Chosen(reason, Kinds("reason", (reason,))) for reason in (*BLOCKING_REASONS, AUTH)),
+        Chosen("ip_blocks", Kinds("reason", BLOCKING_REASONS), to_addresses=True),
+        Chosen("ip_passed", Kinds("reason", ("", ORIGIN)), to_addresses=True),
+        Chosen("opaque", Kinds("opaque", (True,))),
+        Chosen("hits", Kinds("cache", (HIT,))),
+        Chosen("misses", Kinds("cache", (MISS,))),
+        Chosen("hit_bytes", Kinds("cache", (HIT,)), of_bytes=True),
+        Chosen("miss_bytes", Kinds("cache", (MISS,)), of_bytes=True),
     ),
 )  # fmt: skip
 
@@ -178,30 +198,26 @@ class Dimension(NamedTuple):
     name: str
     keys: tuple[Key, ...]
     measures: tuple[Measure, ...]
-    grouping: str
-    where: str = ""
+    counts: Present | Kinds | None = None
     last: bool = False
 
     def rollup(self, bucket: Bucket) -> Rollup:
         adjective = {DAY: "daily", HOUR: "hourly"}[bucket]
         return Rollup(
-            f"{adjective}_{self.name}", bucket, self.keys, self.measures, f"{self.grouping} by {bucket.name}",
-            self.where, last=self.last, recent=bucket is HOUR,
+            f"{adjective}_{self.name}", bucket, self.keys, self.measures, self.counts, last=self.last,
+            recent=bucket is HOUR,
         )  # fmt: skip
 
 
-SERVICES = Dimension(
-    "services", (Key("service_id", "h.service_id"), _CLIENT), (REQUESTS, BLOCKED, BYTES), "service",
-    where="h.service_id > 0", last=True,
-)  # fmt: skip
+SERVICES = Dimension("services", (_SERVICE, _CLIENT), (REQUESTS, BLOCKED, BYTES), Present(_SERVICE), last=True)
 DIMENSIONS = (
-    Dimension("clients", (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN), "client", last=True),
-    Dimension("kinds", (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES), "kind"),
-    Dimension("extensions", (Key("extension_id", "x.id"),), (REQUESTS, BYTES), "extension", where="x.id > 0"),
-    Dimension("agents", (_AGENT,), (REQUESTS, BYTES), "agent", where="l.agent_id > 0"),
-    Dimension("waf_verdicts", (_WAF,), (REQUESTS, BLOCKED), "waf", where="l.waf_id > 0"),
-    Dimension("waf_blocks", (_HOST, _AGENT, _WAF), (REQUESTS,), "waf_block", where=f"k.reason = '{WAF}'"),
-    Dimension("hosts", (_HOST,), (REQUESTS, BLOCKED, BYTES), "host"),
+    Dimension("clients", (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN), last=True),
+    Dimension("kinds", (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES)),
+    Dimension("extensions", (_EXTENSION,), (REQUESTS, BYTES), Present(_EXTENSION)),
+    Dimension("agents", (_AGENT,), (REQUESTS, BYTES), Present(_AGENT)),
+    Dimension("waf_verdicts", (_WAF,), (REQUESTS, BLOCKED), Present(_WAF)),
+    Dimension("waf_blocks", (_HOST, _AGENT, _WAF), (REQUESTS,), Kinds("reason", (WAF,))),
+    Dimension("hosts", (_HOST,), (REQUESTS, BLOCKED, BYTES)),
     SERVICES,
 )
 BY_DAY = {dimension.name: dimension.rollup(DAY) for dimension in DIMENSIONS}
@@ -247,7 +263,7 @@ def rebuild(conn: sqlite3.Connection) -> Iterator[str]:
 def recount(conn: sqlite3.Connection, rollup: Rollup) -> None:
     """Count a rollup anew from the rows, in the transaction that is open."""
     define_functions(conn)
-    if rollup.grouping.startswith("extension"):
+    if _EXTENSION in rollup.keys:
         conn.execute(_NEW_EXTENSIONS)
     conn.execute(f"DELETE FROM {rollup.table}")
     _recounted(conn, rollup, f"INSERT INTO {rollup.table} ({', '.join(rollup.columns)}) ")

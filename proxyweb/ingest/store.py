@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from proxyweb.db.connection import transaction
 from proxyweb.db.database import advance, generation
+from proxyweb.ingest import totals
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.dimensions import Dimensions
 from proxyweb.ingest.first_seen import FirstSeen
-from proxyweb.ingest.groups import DAY_MS, HOUR_MS, Columns, group_services
+from proxyweb.ingest.groups import Rows, joined
 from proxyweb.ingest.postings import OpenSegment
 from proxyweb.ingest.rollups import forget_hours
 from proxyweb.ingest.sources import Checkpoint
-from proxyweb.ingest.totals import Totals
-from proxyweb.ingest.zones import OpenZones
+from proxyweb.ingest.zones import add_to_zones
 
 REJECTED_KEPT = 1000
 _INSERT_NATIVE = """
@@ -39,9 +41,8 @@ class Store:
         self.clock = clock
         self.dimensions = Dimensions(conn)
         self.segment = OpenSegment()
-        self.zones = OpenZones()
-        self.totals = Totals()
         self.first_seen = FirstSeen()
+        self.rows: list[Rows] = []  # of the transaction under way
         self.recent_from = 0
         self.next_id = -1
         self.generation = self.deletions = -1
@@ -56,8 +57,7 @@ class Store:
                 self._flush()
         except BaseException:
             self.generation = -1  # what was learnt inside is gone with the transaction
-            self.zones.bounds.clear()
-            self.totals.clear()
+            self.rows.clear()
             self.first_seen.forget()
             raise
 
@@ -87,39 +87,43 @@ class Store:
         count = len(batch)
         if not count:
             return
-        ids = dimensions.ids
-        clients = list(map(ids["client"].__getitem__, batch.client))
-        kinds = list(map(ids["kind"].__getitem__, batch.kind))
-        sites = list(map(ids["site"].__getitem__, batch.site))
-        users = list(map(ids["user"].__getitem__, batch.user)) if any(batch.user) else batch.user
         first, self.next_id = self.next_id, self.next_id + count
-        numbers = range(first, self.next_id)
+        rows = self._understood(batch)
+        users = dimensions.ids["user"].of(batch.user)
         native = (
-            numbers, batch.time_ms, batch.elapsed_ms, clients, kinds, sites, batch.bytes,
-            map(ids["peer"].__getitem__, batch.peer), users, batch.rest,
+            range(first, self.next_id), batch.time_ms.tolist(), batch.elapsed_ms.tolist(), rows["client_id"].tolist(),
+            rows["kind_id"].tolist(), dimensions.ids["site"].of(batch.site).tolist(), batch.bytes.tolist(),
+            dimensions.ids["peer"].of(batch.peer).tolist(), users.tolist(), batch.rest,
         )  # fmt: skip
         if batch.extended:
-            agents = map(ids["agent"].__getitem__, batch.agent)
-            wafs = map(ids["waf"].__getitem__, batch.waf)
-            self.conn.executemany(_INSERT, zip(*native, agents, batch.bytes_in, wafs, batch.referer, strict=True))
+            own = rows["agent_id"].tolist(), batch.bytes_in.tolist(), rows["waf_id"].tolist(), batch.referer
+            self.conn.executemany(_INSERT, zip(*native, *own, strict=True))
         else:
             self.conn.executemany(_INSERT_NATIVE, zip(*native, strict=True))
-        hosts = list(map(dimensions.host_of_site.__getitem__, batch.site))
-        self.segment.add(self.conn, self.next_id - 1, {"client": clients, "host": hosts, "kind": kinds, "user": users})
-        self.zones.add(first, batch.time_ms, batch.bytes)
-        self.totals.add(batch.groups, ids, dimensions.host_of_site)
-        columns = Columns(batch.time_ms, clients, kinds, sites, batch.bytes, batch.rest)
-        services, weight_of_kind = dimensions.service_of_host, dimensions.weight_of_kind
-        uses = group_services(columns, hosts, services, weight_of_kind, DAY_MS)
-        self.totals.add_services("day", uses)
-        if uses and max(batch.time_ms) >= self.recent_from * HOUR_MS:
-            self.totals.add_services("hour", group_services(columns, hosts, services, weight_of_kind, HOUR_MS))
-        self.first_seen.add(batch.time_ms, hosts, clients, dimensions.domain_of_host, uses)
+        posted = {"client": rows["client_id"], "host": rows["host_id"], "kind": rows["kind_id"], "user": users}
+        self.segment.add(self.conn, self.next_id - 1, posted)
+        self.rows.append(rows)
+
+    def _understood(self, batch: Batch) -> Rows:
+        """The rows of a batch as they are counted."""
+        ids, of_site = self.dimensions.ids, self.dimensions.of_site
+        columns = {column: numbers.of(batch.site) for column, numbers in of_site.items()}
+        for dimension in ("client", "kind", "extension"):
+            columns[f"{dimension}_id"] = ids[dimension].of(getattr(batch, dimension))
+        nothing = np.zeros(len(batch), np.int64)
+        for dimension in ("agent", "waf"):
+            columns[f"{dimension}_id"] = ids[dimension].of(getattr(batch, dimension)) if batch.extended else nothing
+        columns |= {"time_ms": batch.time_ms, "bytes": batch.bytes}
+        columns["bytes_in"] = batch.bytes_in if batch.extended else nothing
+        return Rows(columns, self.dimensions.facts_of_kind)
 
     def _flush(self) -> None:
-        self.zones.flush(self.conn)
-        self.totals.flush(self.conn, self.dimensions.facts_of_kind, self.recent_from)
-        self.first_seen.flush(self.conn)
+        if self.rows:
+            rows = joined(self.rows)
+            self.rows.clear()
+            add_to_zones(self.conn, self.next_id - len(rows), rows["time_ms"], rows["bytes"])
+            totals.add(self.conn, rows, self.recent_from)
+            self.first_seen.add(self.conn, rows)
         self.conn.execute("UPDATE counters SET value = ? WHERE name = 'next_id'", (self.next_id,))
 
     def reject(self, batch: Batch, path: str, now: int) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
+import numpy as np
+
+from proxyweb.ingest.groups import Groups, Ints
+
 ZONE_BITS = 10
 ZONE_ROWS = 1 << ZONE_BITS
 IN_ZONE = f"l.id BETWEEN z.zone << {ZONE_BITS} AND (z.zone << {ZONE_BITS}) + {ZONE_ROWS - 1}"  # a row `l` of a zone `z`
@@ -19,36 +23,15 @@ RECOUNT = f"""
 """
 
 
-class OpenZones:
-    """What the rows of a transaction add to the zones."""
-
-    def __init__(self) -> None:
-        self.bounds: dict[int, tuple[int, int, int, int, int]] = {}
-
-    def add(self, first_id: int, time_ms: list[int], sizes: list[int]) -> None:
-        count, done = len(time_ms), 0
-        while done < count:
-            zone = first_id + done >> ZONE_BITS
-            part = min(count - done, ZONE_ROWS - (first_id + done & ZONE_ROWS - 1))
-            times, bytes_ = (
-                (time_ms, sizes) if part == count else (time_ms[done : done + part], sizes[done : done + part])
-            )
-            bounds = (part, min(times), max(times), min(bytes_), max(bytes_))
-            if zone in self.bounds:
-                old = self.bounds[zone]
-                bounds = (
-                    old[0] + part,
-                    min(old[1], bounds[1]),
-                    max(old[2], bounds[2]),
-                    min(old[3], bounds[3]),
-                    max(old[4], bounds[4]),
-                )
-            self.bounds[zone] = bounds
-            done += part
-
-    def flush(self, conn: sqlite3.Connection) -> None:
-        conn.executemany(_UPSERT, ((zone, *bounds) for zone, bounds in self.bounds.items()))
-        self.bounds.clear()
+def add_to_zones(conn: sqlite3.Connection, first_id: int, time_ms: Ints, sizes: Ints) -> None:
+    """Widen the zones by rows with ids from `first_id` on."""
+    zones = np.arange(first_id, first_id + len(time_ms)) >> ZONE_BITS
+    groups = Groups(zones)
+    bounds = (
+        groups.values(zones), groups.sizes(), groups.least(time_ms), groups.greatest(time_ms), groups.least(sizes),
+        groups.greatest(sizes),
+    )  # fmt: skip
+    conn.executemany(_UPSERT, zip(*(column.tolist() for column in bounds), strict=True))
 
 
 def differences(conn: sqlite3.Connection) -> list[str]:

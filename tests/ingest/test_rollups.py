@@ -55,7 +55,7 @@ def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def stored(conn: sqlite3.Connection, content: bytes, store: Store | None = None) -> None:
     store = store or Store(conn)
     with store.transaction():
-        store.add(Encoder(clock=store.clock).encode(content, 0))
+        store.add(Encoder().encode(content, 0))
 
 
 class Clock:
