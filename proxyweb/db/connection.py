@@ -17,6 +17,7 @@ from proxyweb.errors import Busy, DatabaseError, QueryTimeout
 
 BUSY_SECONDS = 5.0
 CACHE_KIB = 16_000
+PAGES_BETWEEN_CHECKPOINTS = 4_000  # 16 MB: an import writes a page of an index several times before it is copied back
 OPS_BETWEEN_CLOCK_LOOKS = 50_000  # about 1 ms of SQLite's virtual machine
 
 
@@ -38,6 +39,7 @@ def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SE
         conn.execute("PRAGMA synchronous = NORMAL")
         conn.execute("PRAGMA foreign_keys = ON")
         conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BETWEEN_CHECKPOINTS}")
         conn.execute("PRAGMA trusted_schema = OFF")
         if readonly:
             conn.execute("PRAGMA query_only = ON")

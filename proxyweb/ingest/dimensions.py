@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 from proxyweb.catalogue.agents import Agent
-from proxyweb.ingest.groups import KindFacts, Numbers
+from proxyweb.ingest.groups import FactsOfKind, KindFacts, Numbers
 from proxyweb.ingest.record import BLOCKING_REASONS, ResultKind, cache_result, is_opaque, status_text
 
 MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
@@ -124,14 +124,14 @@ class Dimensions:
         self.values: dict[str, list[Hashable]] = {}
         self.ids: dict[str, Numbers] = {}
         self.of_site: dict[str, Numbers] = {}
-        self.facts_of_kind: dict[int, KindFacts] = {}
+        self.facts_of_kind = FactsOfKind()
         self._hosts: dict[int, Host] = {}
         self.restart()
 
     def restart(self) -> None:
         """Forget the numbering."""
         self.of_site = {column: Numbers() for column in Host._fields}
-        self.facts_of_kind, self._hosts = {}, {}
+        self.facts_of_kind, self._hosts = FactsOfKind(), {}
         self.values = {name: [_ABSENT[name]] if name in _ABSENT else [] for name in self.tables}
         self.ids = {name: Numbers((0,) if name in _ABSENT else ()) for name in self.tables}
 

@@ -10,7 +10,7 @@ import sqlite3
 
 import numpy as np
 
-from proxyweb.ingest.groups import Rows, first_rows
+from proxyweb.ingest.groups import Flags, Ints, Rows, first_rows
 
 DOMAIN, SERVICE, CLIENT = "domain", "service", "client"
 MAX_REMEMBERED = 400_000
@@ -20,38 +20,56 @@ _UPSERT = """
     ON CONFLICT (subject, subject_id, of_client_id) DO UPDATE
     SET client_id = excluded.client_id, first_ms = excluded.first_ms WHERE excluded.first_ms < first_ms
 """
-Subject = tuple[str, int, int]
 
 
 class FirstSeen:
-    """What rows tell. It remembers what is stored: `known` by each subject with this time or an earlier one."""
+    """What rows tell. It remembers what is stored: each subject by its id, with this time or an earlier one."""
 
     def __init__(self) -> None:
-        self.known: dict[Subject, int] = {}
+        self.forget()
 
     def forget(self) -> None:
         """What was written may be gone."""
-        self.known = {}
+        self._known: dict[str, Ints] = {name: np.zeros(0, np.int64) for name in (DOMAIN, SERVICE, CLIENT)}
+        self._known_of_client: dict[tuple[int, int], int] = {}
 
     def add(self, conn: sqlite3.Connection, rows: Rows) -> None:
         """Store what was not met before some rows, or later."""
-        found: dict[Subject, tuple[int, int]] = {}
-        time_ms, clients = rows["time_ms"], rows["client_id"]
-        in_order = np.argsort(time_ms, kind="stable")
+        in_order = np.argsort(rows["time_ms"], kind="stable")
         of_services = in_order[rows["service_id"][in_order] > 0]
-        for subject, column, order, by_client in (
-            (DOMAIN, "domain_id", in_order, False),
-            (CLIENT, "client_id", in_order, False),
-            (SERVICE, "service_id", of_services, False),
-            (SERVICE, "service_id", of_services, True),
-        ):
-            first = first_rows(order, rows[column], *((clients,) if by_client else ()))
-            values = (column[first].tolist() for column in (rows[column], clients, time_ms))
-            for subject_id, client, moment in zip(*values, strict=True):
-                key = (subject, subject_id, client if by_client else 0)
-                if moment < self.known.get(key, FOREVER):
-                    self.known[key] = moment
-                    found[key] = (client, moment)
-        conn.executemany(_UPSERT, ((*key, *first_met) for key, first_met in found.items()))
-        if len(self.known) > MAX_REMEMBERED:
+        for subject, order in ((DOMAIN, in_order), (CLIENT, in_order), (SERVICE, of_services)):
+            ids = rows[f"{subject}_id"]
+            first = first_rows(order, ids)
+            new = self._earlier(subject, ids[first], rows["time_ms"][first])
+            self._store(conn, subject, ids, 0, rows, first[new])
+        ids, clients = rows["service_id"], rows["client_id"]
+        first = first_rows(of_services, ids, clients)
+        met = zip(*(column[first].tolist() for column in (ids, clients, rows["time_ms"])), strict=True)
+        new = np.array([self._earlier_of_client(*one) for one in met], np.bool_)
+        self._store(conn, SERVICE, ids, clients, rows, first[new])
+        if len(self._known_of_client) > MAX_REMEMBERED:
             self.forget()
+
+    def _earlier(self, subject: str, ids: Ints, time_ms: Ints) -> Flags:
+        """Which of these ids were not met so early; they are now."""
+        known = self._known[subject]
+        if len(ids) and ids.max() >= len(known):
+            room = np.full(2 * int(ids.max()) + 1, FOREVER)
+            room[: len(known)] = known
+            known = self._known[subject] = room
+        earlier = time_ms < known[ids]
+        known[ids[earlier]] = time_ms[earlier]
+        return earlier
+
+    def _earlier_of_client(self, service: int, client: int, moment: int) -> bool:
+        earlier = moment < self._known_of_client.get((service, client), FOREVER)
+        if earlier:
+            self._known_of_client[service, client] = moment
+        return earlier
+
+    def _store(
+        self, conn: sqlite3.Connection, subject: str, ids: Ints, of_clients: Ints | int, rows: Rows, first: Ints
+    ) -> None:
+        of_client = np.broadcast_to(of_clients, ids.shape)
+        columns = (column[first].tolist() for column in (ids, of_client, rows["client_id"], rows["time_ms"]))
+        conn.executemany(_UPSERT, ((subject, *values) for values in zip(*columns, strict=True)))

@@ -57,6 +57,23 @@ class KindFacts(NamedTuple):
     opaque: bool
 
 
+class FactsOfKind(dict[int, KindFacts]):
+    """The facts of each kind by its id; grows, and never changes."""
+
+    def __init__(self, facts: Iterable[tuple[int, KindFacts]] = ()) -> None:
+        super().__init__(facts)
+        self._holds: dict[tuple[str, tuple[str | bool, ...]], tuple[int, Flags]] = {}
+
+    def holds(self, fact: str, values: tuple[str | bool, ...]) -> Flags:
+        """By id, whether a kind's `fact` is one of `values`."""
+        known, flags = self._holds.get((fact, values), (-1, None))
+        if flags is None or known != len(self):
+            flags = np.zeros(max(self, default=0) + 1, np.bool_)
+            flags[[kind for kind, facts in self.items() if getattr(facts, fact) in values]] = True
+            self._holds[fact, values] = (len(self), flags)
+        return flags
+
+
 class Rows:
     """Rows that are counted, by column, in the order of their ids. Ids are the database's; 0 is none.
 
@@ -66,7 +83,7 @@ class Rows:
     COLUMNS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "extension_id",
                "agent_id", "waf_id", "bytes", "bytes_in")  # fmt: skip
 
-    def __init__(self, columns: Mapping[str, Ints], facts_of_kind: Mapping[int, KindFacts]) -> None:
+    def __init__(self, columns: Mapping[str, Ints], facts_of_kind: FactsOfKind) -> None:
         self.columns = columns
         self.facts_of_kind = facts_of_kind
 
@@ -82,14 +99,9 @@ class Rows:
             return self
         return Rows({name: column[chosen] for name, column in self.columns.items()}, self.facts_of_kind)
 
-    def of_kinds(self, fact: str, values: Sequence[str | bool]) -> Flags:
+    def of_kinds(self, fact: str, values: tuple[str | bool, ...]) -> Flags:
         """Which rows have a kind of result whose `fact` is one of `values`."""
-        kinds = self["kind_id"]
-        holds = np.zeros(int(kinds.max(initial=0)) + 1, np.bool_)
-        for kind, facts in self.facts_of_kind.items():
-            if kind < len(holds) and getattr(facts, fact) in values:
-                holds[kind] = True
-        return holds[kinds]
+        return self.facts_of_kind.holds(fact, values)[self["kind_id"]]
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

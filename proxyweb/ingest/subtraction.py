@@ -7,7 +7,7 @@ import sqlite3
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.database import generation
 from proxyweb.ingest import totals
-from proxyweb.ingest.groups import KindFacts, Rows, ints
+from proxyweb.ingest.groups import FactsOfKind, KindFacts, Rows, ints
 from proxyweb.ingest.rollups import ROLLUPS
 from proxyweb.ingest.zones import IN_ZONE
 
@@ -39,8 +39,8 @@ class Subtraction:
             extensions: dict[str, int] = dict(conn.execute("SELECT extension, id FROM extensions"))
             columns["extension_id"] = ints([extensions[extension_of(path)] for path in paths])
             kinds = conn.execute("SELECT id, reason, cache, opaque FROM result_kinds")
-            facts = {kind: KindFacts(reason, cache, bool(opaque)) for kind, reason, cache, opaque in kinds}
-            self.rows = Rows(columns, facts)
+            facts = ((kind, KindFacts(reason, cache, bool(opaque))) for kind, reason, cache, opaque in kinds)
+            self.rows = Rows(columns, FactsOfKind(facts))
             self.bounds = int(columns["time_ms"].min()), int(columns["time_ms"].max())
 
     def is_current(self, conn: sqlite3.Connection) -> bool:
