@@ -50,6 +50,7 @@ SETTINGS = (
     Declared("waf_mode", "block", "What happens to a request that the WAF finds: block or detect.", choices=MODES),
     Declared("waf_threshold", 5, "The score from which on a request counts as an attack.", 1, 100),
     Declared("waf_on_failure", "open", "What the WAF does when it can't judge: open lets pass.", choices=FAILURES),
+    Declared("waf_score_log", False, "Score what the WAF did not judge in the proxy, as the log is read."),
     Declared("ssl_bump_enabled", False, "Filter HTTPS: decrypt it, so that the requests in it can be inspected."),
     Declared("enable_domain_blacklist", False, "Block requests to the domains of the domain blacklist."),
     Declared("enable_ip_blacklist", False, "Block requests to the addresses of the IP blacklist."),

@@ -141,7 +141,9 @@ def shown(rows: list[Row], mask_client: Mask | None, mask_user_name: Mask | None
             "user": user(row.user) if row.user else None,
             "content_type": row.content_type or None,
             "user_agent": row.user_agent or None,
-            "waf": {"score": row.waf_score, "categories": row.waf_categories.split(",")} if row.waf_id else None,
+            "waf": {"score": row.waf_score, "categories": row.waf_categories.split(",") if row.waf_categories else []}
+            if row.waf_id
+            else None,
         }
         for row in rows
     ]

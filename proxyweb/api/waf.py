@@ -60,7 +60,8 @@ class KeyCount(Shape):
 class WafStats(Shape):
     """The WAF in figures. Categories, and the rules in them, are enabled when they are switched on, whether or not the
     WAF is. `total_requests` are those that it inspected; the lists are of what it blocked, at most ten each, most
-    first. `requests_last_minute` is of the last full minute."""
+    first. `avg_url_entropy` is in bits an octet, a statistic, as is `high_entropy_count`: how many are above 5.5.
+    `requests_last_minute` is of the last 60 seconds."""
 
     rules: int
     rules_enabled: int
@@ -207,18 +208,18 @@ def stats(conn: sqlite3.Connection, window: Window) -> dict[str, Any]:
     """A `WafStats` object."""
     categories, off = known_categories(), waf.categories_off(conn)
     enabled = [category for category in categories if category.name not in off]
-    inspected, blocked = waf.totals(conn, window)
-    top = waf.top_blocked(conn, window, MOST_LISTED) if blocked else waf.TopBlocked()
+    totals = waf.totals(conn, window)
+    top = waf.top_blocked(conn, window, MOST_LISTED) if totals.blocked else waf.TopBlocked()
     return {
         "rules": sum(len(category.rules) for category in categories),
         "rules_enabled": sum(len(category.rules) for category in enabled),
         "categories": len(categories),
         "categories_enabled": len(enabled),
-        "total_requests": inspected,
-        "total_blocked": blocked,
-        "block_rate_pct": round(100 * blocked / inspected, 2) if inspected else 0.0,
-        "avg_url_entropy": 0.0,
-        "high_entropy_count": 0,
+        "total_requests": totals.inspected,
+        "total_blocked": totals.blocked,
+        "block_rate_pct": round(100 * totals.blocked / totals.inspected, 2) if totals.inspected else 0.0,
+        "avg_url_entropy": round(totals.mean_entropy, 2),
+        "high_entropy_count": totals.high_entropy,
         "requests_last_minute": waf.in_last_minute(conn, window.until_ms),
         "top_blocked_categories": _counted(top.categories),
         "top_destinations": _counted(top.destinations),

@@ -89,7 +89,9 @@ def import_files(files: Sequence[Path], again: bool) -> None:
             closing(connect(config.database)) as conn,
             click.progressbar(length=size, label="Importing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
         ):
-            importer = Importer(conn, bar.update, enrichment=Enrichment(config.shadow_it_file))
+            importer = Importer(
+                conn, bar.update, enrichment=Enrichment(config.shadow_it_file), instance=config.instance
+            )
             for file in files:
                 try:
                     if file == STDIN:
@@ -133,7 +135,7 @@ def follow() -> None:
         try:
             Follower(
                 config.database, config.access_logs, status_file, stop=lambda: bool(ended),
-                shadow_it_file=config.shadow_it_file,
+                shadow_it_file=config.shadow_it_file, instance=config.instance,
             ).run()  # fmt: skip
         finally:
             for number, handler in before.items():

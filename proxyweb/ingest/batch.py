@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from proxyweb.catalogue.file_types import LONGEST, extension_of
 from proxyweb.ingest import squid
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
+from proxyweb.ingest.entropy import entropies
 from proxyweb.ingest.groups import Ints
 from proxyweb.ingest.record import (
+    INNOCENT,
     NO_VERDICT,
     Record,
     ResultKind,
@@ -28,6 +30,9 @@ from proxyweb.ingest.record import (
     reason_for,
     split_destination,
 )
+
+if TYPE_CHECKING:
+    from proxyweb.ingest.inspection import Inspector, Scoring
 
 Token = TypeVar("Token", bound=Hashable)
 Value = TypeVar("Value", bound=Hashable)
@@ -74,7 +79,8 @@ class Vocabulary(dict[Token, int], Generic[Token, Value]):
 
 
 Numbers = NDArray[np.int32]  # of a vocabulary
-AMOUNTS = ("time_ms", "elapsed_ms", "bytes", "bytes_in")
+NUMBERED = ("client", "kind", "site", "peer", "user", "extension", "agent", "waf")
+AMOUNTS = ("time_ms", "elapsed_ms", "bytes", "bytes_in", "entropy")
 TEXTS = ("rest", "referer")
 NATIVE_COLUMNS = ("time_ms", "elapsed_ms", "client", "kind", "site", "bytes", "peer", "user", "rest", "extension")
 OWN_COLUMNS = ("agent", "bytes_in", "waf", "referer")
@@ -92,9 +98,9 @@ def _amounts() -> Ints:
 class Batch:
     """Rows as columns, in file order. `client` … `waf` are numbers of the vocabularies; new values come with them.
 
-    The columns of `OWN_COLUMNS` are empty unless the batch is `extended`. `restart` says that numbering began anew.
-    `rejected` lists `(position, reason, line)`. `end` is the position in the source behind this batch, and `crcs` and
-    `tail_crc` are the hasher's up to there.
+    The columns of `OWN_COLUMNS` are empty unless the batch is `extended`; but any batch may have a `waf`, and has an
+    `entropy` where that has verdicts. `restart` says that numbering began anew. `rejected` lists `(position, reason,
+    line)`. `end` is the position in the source behind this batch, and `crcs` and `tail_crc` are the hasher's there.
     """
 
     start: int
@@ -115,6 +121,7 @@ class Batch:
     agent: Numbers = field(default_factory=_numbers)
     bytes_in: Ints = field(default_factory=_amounts)
     waf: Numbers = field(default_factory=_numbers)
+    entropy: Ints = field(default_factory=_amounts)
     referer: list[str] = field(default_factory=list)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
     crcs: list[int] = field(default_factory=list)
@@ -171,8 +178,10 @@ def _nothing(name: str, count: int) -> Any:
 class Encoder:
     """Turns blocks of whole lines into batches; remembers the vocabularies between them."""
 
-    def __init__(self, enrichment: Enrichment = BUILT_IN) -> None:
+    def __init__(self, enrichment: Enrichment = BUILT_IN, scoring: Scoring | None = None) -> None:
+        """`scoring` judges what the WAF's helper did not."""
         self.enrichment = enrichment
+        self.scoring = scoring
         self._begin()
 
     def _begin(self) -> None:
@@ -180,6 +189,7 @@ class Encoder:
         self.clients: Vocabulary[str, str] = Vocabulary(_client)
         self.kinds: Vocabulary[tuple[Any, ...], Kind] = Vocabulary(_kind)
         self.sites: Vocabulary[str, Site] = Vocabulary(_site)
+        self.prefixes: list[str] = []  # of the sites, by number
         self.peers: Vocabulary[str, str] = Vocabulary(_peer, "")
         self.users: Vocabulary[str, str] = Vocabulary(squid.native_user, "")
         self.escaped_users: Vocabulary[str, str] = Vocabulary(squid.unescaped, "")
@@ -188,6 +198,8 @@ class Encoder:
         self.wafs: Vocabulary[tuple[str, str, str], Verdict] = Vocabulary(_verdict, tuple(NO_VERDICT))
         self.extensions: Vocabulary[str, str] = Vocabulary(_extension, "")
         self.hierarchy_codes = _HierarchyCodes()
+        self.scores: dict[str, bool] = _Scores()
+        self.inspector = None if self.scoring is None else _inspector(self.scoring)
         vocabularies = (
             self.clients, self.kinds, self.sites, self.peers, self.users, self.escaped_users, self.agents, self.wafs,
             self.extensions,
@@ -222,7 +234,47 @@ class Encoder:
             "extension": self.extensions.take_fresh(),
         }
         self.escaped_users.fresh = self.users.fresh
+        self.prefixes += [site[0] for site in batch.fresh["site"]]
+        self._inspect(batch)
         return batch
+
+    def _inspect(self, batch: Batch) -> None:
+        """Judge what has no verdict, where that is to be done; and note the entropy of everything that was judged."""
+        if self.inspector is not None and len(batch):
+            self.inspector.learn(batch.fresh)
+            if not len(batch.waf):
+                batch.waf = np.zeros(len(batch), np.int32)
+            self._judge(batch, np.flatnonzero(batch.waf == 0))
+            batch.fresh["waf"] += self.wafs.take_fresh()
+        if batch.waf.any():
+            batch.entropy = np.zeros(len(batch), np.int64)
+            judged = np.flatnonzero(batch.waf)
+            batch.entropy[judged] = self._entropies(batch, judged)
+
+    def _judge(self, batch: Batch, rows: Ints) -> None:
+        assert self.inspector is not None
+        verdicts = np.full(len(rows), self.wafs.number(tuple(INNOCENT)), np.int32)
+        places = rows.tolist()
+        guilty = self.inspector.guilty(
+            batch.kind[rows],
+            batch.site[rows],
+            [batch.rest[place] for place in places],
+            batch.agent[rows] if batch.extended else batch.agent,
+            [batch.referer[place] for place in places] if batch.extended else (),
+        )
+        for place, verdict in guilty.items():
+            verdicts[place] = self.wafs.number(tuple(verdict))
+        batch.waf = batch.waf.copy()
+        batch.waf[rows] = verdicts
+
+    def _entropies(self, batch: Batch, rows: Ints) -> Ints:
+        """Of the URLs of some rows; those that are nothing but a site repeat."""
+        sites, rests = batch.site[rows], [batch.rest[place] for place in rows.tolist()]
+        alone, place_of = np.unique(sites, return_inverse=True)
+        found = entropies([self.prefixes[site] for site in alone.tolist()])[place_of]
+        longer = [place for place, rest in enumerate(rests) if rest]
+        found[longer] = entropies([self.prefixes[sites[place]] + rests[place] for place in longer])
+        return found
 
     def _extension(self, rest: str) -> int:
         """The number of the extension of what follows a site and has a dot."""
@@ -313,8 +365,8 @@ class Encoder:
         bytes_in = _whole_numbers(received, squid.MAX_BYTES)
         hierarchy_codes = map(self.hierarchy_codes.__getitem__, hierarchies)
         waf = _numbered(self.wafs, list(zip(*verdicts, strict=True)))
-        judged = map(bool, waf.tolist())
-        kinds = zip(methods, results, hierarchy_codes, types, origins, errors, bumps, judged, strict=True)
+        scored = map(self.scores.__getitem__, verdicts[1])
+        kinds = zip(methods, results, hierarchy_codes, types, origins, errors, bumps, scored, strict=True)
         return {
             **self._common(fields, kinds, self.escaped_users, users),
             "agent": _numbered(self.agents, agents),
@@ -371,6 +423,20 @@ class _HierarchyCodes(dict[str, str]):
             raise Odd
         code = self[token] = token.partition("/")[0]
         return code
+
+
+class _Scores(dict[str, bool]):
+    """Whether a verdict's score is more than 0."""
+
+    def __missing__(self, token: str) -> bool:
+        scored = self[token] = squid.points(token) > 0
+        return scored
+
+
+def _inspector(scoring: Scoring) -> Inspector:
+    from proxyweb.ingest.inspection import Inspector  # hyperscan is loaded where it is needed, and may be missing
+
+    return Inspector(scoring)
 
 
 def _times(stamps: Strings) -> Ints:

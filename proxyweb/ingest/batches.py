@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from proxyweb.errors import ProxywebError
-from proxyweb.ingest.batch import NATIVE_COLUMNS, OWN_COLUMNS, TEXTS, Batch, Encoder
+from proxyweb.ingest.batch import AMOUNTS, NUMBERED, Batch, Encoder
 from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, LineReader, Lines
 from proxyweb.ingest.sources import Hasher
 
@@ -101,7 +101,7 @@ def encode(piece: Lines, encoder: Encoder, hasher: Hasher) -> Batch:
 
 
 _FIELDS = tuple(Batch.__slots__)
-_TYPES = {name: getattr(Batch(0, 0), name).dtype for name in NATIVE_COLUMNS + OWN_COLUMNS if name not in TEXTS}
+_TYPES = {name: getattr(Batch(0, 0), name).dtype for name in (*NUMBERED, *AMOUNTS)}
 
 
 def packed(batch: Batch) -> tuple[Any, ...]:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from proxyweb.catalogue.agents import Agent
 from proxyweb.ingest.groups import FactsOfKind, KindFacts, Numbers
-from proxyweb.ingest.record import BLOCKING_REASONS, ResultKind, cache_result, is_opaque, status_text
+from proxyweb.ingest.record import BLOCKING_REASONS, NO_VERDICT, ResultKind, cache_result, is_opaque, status_text
 
 MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
-_ABSENT = {"peer": "", "user": "", "agent": "", "waf": (0, "", ""), "extension": ""}  # number 0 of these is id 0
+_ABSENT = {"peer": "", "user": "", "agent": "", "waf": tuple(NO_VERDICT), "extension": ""}  # number 0 of these is id 0
 
 
 class DimensionTable:

@@ -20,6 +20,7 @@ from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.recognition import recognise
 from proxyweb.ingest.rotation import Watch
+from proxyweb.ingest.scorer import Scorer
 from proxyweb.ingest.sources import Overtaken
 from proxyweb.ingest.status import FollowerStatus, StatusFile
 from proxyweb.ingest.store import Store
@@ -58,6 +59,7 @@ class Follower:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         shadow_it_file: Path | None = None,
+        instance: Path | None = None,
     ) -> None:
         self.watches = [Watch(path, paths, self._pulse) for path in paths]
         self.trouble = ""
@@ -66,7 +68,8 @@ class Follower:
         self._status_file = status_file
         self._stop, self._clock, self._monotonic = stop, clock, monotonic
         self._enrichment = Enrichment(shadow_it_file)
-        self._encoder = Encoder(self._enrichment)
+        self._scorer = Scorer(instance)
+        self._encoder = self._new_encoder()
         self._deletions = self._understood_by = -1
         self._retry_at = self._retry_seconds = 0.0
         self._committed_at = self._beat_at = float("-inf")
@@ -145,7 +148,7 @@ class Follower:
                 try:
                     self._read(store, watch, file, now)
                 except OSError as error:
-                    self._encoder = Encoder(self._enrichment)
+                    self._encoder = self._new_encoder()
                     watch.drop(file, error, now)
                 if file.checkpoint and file.waiting:  # the older file first
                     pause = 0.0
@@ -163,6 +166,8 @@ class Follower:
         if file.checkpoint is None:
             return
         self._forget_deleted(store)
+        if self._scorer.renew(store.conn):
+            self._encoder = self._new_encoder()
         batches = file.batches(self._encoder)
         ahead = list(islice(batches, BATCHES_AHEAD))
         if ahead:
@@ -170,7 +175,7 @@ class Follower:
                 read = store.commit_source(file.checkpoint, chain(ahead, batches), int(self._clock()))
             except Overtaken:
                 log.info("%s was read by another process meanwhile", file.name)
-                self._encoder = Encoder(self._enrichment)
+                self._encoder = self._new_encoder()
                 file.forget()
                 return
             self.lines += sum(read)
@@ -194,6 +199,9 @@ class Follower:
             file.behind_since = min(now, now - (self._clock() - written))
         file.existed = False
 
+    def _new_encoder(self) -> Encoder:
+        return Encoder(self._enrichment, self._scorer.scoring)
+
     def _forget_deleted(self, store: Store) -> None:
         """Number texts anew after rows were deleted, so that those which no row has any more are not stored again."""
         deletions = generation(store.conn, "deletions")
@@ -201,7 +209,7 @@ class Follower:
             understood_by = generation(store.conn, "enrichment")
             if understood_by != self._understood_by:
                 self._enrichment, self._understood_by = Enrichment(self._enrichment.override), understood_by
-            self._encoder, self._deletions = Encoder(self._enrichment), deletions
+            self._encoder, self._deletions = self._new_encoder(), deletions
             store.dimensions.restart()
 
     def _lock_is_free(self, now: float) -> bool:
@@ -225,7 +233,7 @@ class Follower:
     def _start_over(self) -> None:
         """Memory may be ahead of what is stored: ask for all of it anew. The files stay open."""
         self._access.close()
-        self._encoder = Encoder(self._enrichment)
+        self._encoder = self._new_encoder()
         for watch in self.watches:
             for file in watch.files:
                 file.forget()

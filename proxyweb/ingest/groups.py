@@ -81,7 +81,7 @@ class Rows:
     """
 
     COLUMNS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "extension_id",
-               "agent_id", "waf_id", "bytes", "bytes_in")  # fmt: skip
+               "agent_id", "waf_id", "bytes", "bytes_in", "entropy")  # fmt: skip
 
     def __init__(self, columns: Mapping[str, Ints], facts_of_kind: FactsOfKind) -> None:
         self.columns = columns

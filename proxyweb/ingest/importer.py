@@ -22,6 +22,7 @@ from proxyweb.ingest.batch import Batch, Encoder
 from proxyweb.ingest.batches import BATCHES_AHEAD, TRANSACTION_BYTES, Batches, BatchSource, parsed_aside
 from proxyweb.ingest.content import BLOCK_BYTES, MAGIC_BYTES, compression, decompressed, read_exactly
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
+from proxyweb.ingest.scorer import Scorer
 from proxyweb.ingest.sources import Checkpoint, Overtaken
 from proxyweb.ingest.store import Store
 
@@ -64,12 +65,15 @@ class Importer:
         progress: Progress = lambda size: None,
         parallel: bool | None = None,
         enrichment: Enrichment = BUILT_IN,
+        instance: Path | None = None,
     ) -> None:
+        """`instance` is the folder with the WAF's own rules and cache; without it, nothing is scored."""
         self.conn = conn
         self.parallel = len(os.sched_getaffinity(0)) > 1 if parallel is None else parallel
         self.store = Store(conn)
         self.progress = progress
         self.enrichment = enrichment
+        self.scorer = Scorer(instance)
 
     def import_file(self, path: Path, again: bool = False) -> Summary:
         """Everything in a file that was not read before. `again` reads it all, whatever was read before."""
@@ -138,7 +142,8 @@ class Importer:
         """What follows the checkpoint, where `content` stands. `patient` waits for more inside of a transaction, which
         a pipe could hold up for hours."""
         # With an encoder of its own: a batch that was parsed and then not stored leaves one ahead of the store.
-        encoder = Encoder(self.enrichment)
+        self.scorer.renew(self.conn)
+        encoder = Encoder(self.enrichment, self.scorer.scoring)
         batches = Batches(content, raw, checkpoint.position, checkpoint.tail_crc, encoder, finished, within_line)
         with _without_collection(), parsed_aside(batches) if self.parallel else nullcontext(batches) as parsed:
             while not parsed.ended:

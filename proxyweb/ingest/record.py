@@ -36,14 +36,15 @@ class ResultKind(NamedTuple):
 
 
 class WafVerdict(NamedTuple):
-    """What the WAF helper noted on a request: its score and the comma-separated categories and rules."""
+    """What the WAF found in a request: its score and the comma-separated categories and rules."""
 
     score: int
     categories: str
     rules: str
 
 
-NO_VERDICT = WafVerdict(0, "", "")
+NO_VERDICT = WafVerdict(-1, "", "")  # the WAF did not look at the request
+INNOCENT = WafVerdict(0, "", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.connection import transaction
 from proxyweb.db.database import advance, generation
+from proxyweb.ingest.entropy import HIGH, entropy_of
 from proxyweb.ingest.groups import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, RECENT_HOURS, Flags, Rows
 from proxyweb.ingest.record import AUTH, BLOCKING_REASONS, HIT, MISS, ORIGIN, WAF
 
@@ -34,6 +35,8 @@ REQUESTS = Measure("requests", "count(*)")
 BLOCKED = Measure("blocked", "sum(k.blocked)")
 BYTES = Measure("bytes", "sum(l.bytes)")
 BYTES_IN = Measure("bytes_in", "sum(l.bytes_in)")
+ENTROPY = Measure("entropy", "sum(entropy_of(s.prefix || l.rest))")
+HIGH_ENTROPY = Measure("high_entropy", f"sum(entropy_of(s.prefix || l.rest) > {HIGH})")
 
 
 class Kinds(NamedTuple):
@@ -215,7 +218,7 @@ DIMENSIONS = (
     Dimension("kinds", (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES)),
     Dimension("extensions", (_EXTENSION,), (REQUESTS, BYTES), Present(_EXTENSION)),
     Dimension("agents", (_AGENT,), (REQUESTS, BYTES), Present(_AGENT)),
-    Dimension("waf_verdicts", (_WAF,), (REQUESTS, BLOCKED), Present(_WAF)),
+    Dimension("waf_verdicts", (_WAF,), (REQUESTS, BLOCKED, ENTROPY, HIGH_ENTROPY), Present(_WAF)),
     Dimension("waf_blocks", (_HOST, _AGENT, _WAF), (REQUESTS,), Kinds("reason", (WAF,))),
     Dimension("hosts", (_HOST,), (REQUESTS, BLOCKED, BYTES)),
     SERVICES,
@@ -287,3 +290,4 @@ def forget_hours(conn: sqlite3.Connection, now: float) -> int:
 def define_functions(conn: sqlite3.Connection) -> None:
     """Teach a connection what recounts need."""
     conn.create_function("extension_of", 1, extension_of, deterministic=True)
+    conn.create_function("entropy_of", 1, entropy_of, deterministic=True)

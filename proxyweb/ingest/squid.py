@@ -178,7 +178,7 @@ def _record(
         agent, referer = unescaped(extra[2]), unescaped(extra[3])
         verdict = waf_verdict(*extra[6:9])
         kind = with_origin(kind, *extra[1:2], *extra[4:6])
-    kind = kind._replace(reason=reason_for(kind, waf_blocked=verdict != NO_VERDICT))
+    kind = kind._replace(reason=reason_for(kind, waf_blocked=verdict.score > 0))
     return Record(
         time_ms, _elapsed(elapsed), client, kind, url, _size(size), _given(peer), user, agent, bytes_in, referer,
         verdict,
@@ -287,8 +287,12 @@ def native_user(text: str) -> str:
 
 
 def waf_verdict(categories: str, score: str, rules: str) -> WafVerdict:
-    """The helper's three notes; `-` on requests that it did not mark."""
+    """The helper's three notes; `-` on requests that it did not judge."""
     if categories == "-" and score == "-":
         return NO_VERDICT
-    points = int(score) if score.isascii() and score.isdigit() and len(score) <= 6 else 0
-    return WafVerdict(points, unescaped(categories), unescaped(rules))
+    return WafVerdict(points(score), unescaped(categories), unescaped(rules))
+
+
+def points(score: str) -> int:
+    """What a verdict's score is, from 0 on."""
+    return int(score) if score.isascii() and score.isdigit() and len(score) <= 6 else 0

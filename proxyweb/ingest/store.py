@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 
@@ -22,15 +23,9 @@ from proxyweb.ingest.sources import Checkpoint
 from proxyweb.ingest.zones import add_to_zones
 
 REJECTED_KEPT = 1000
-_INSERT_NATIVE = """
-    INSERT INTO proxy_logs (id, time_ms, elapsed_ms, client_id, kind_id, site_id, bytes, peer_id, user_id, rest)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_INSERT = """
-    INSERT INTO proxy_logs (id, time_ms, elapsed_ms, client_id, kind_id, site_id, bytes, peer_id, user_id, rest,
-                            agent_id, bytes_in, waf_id, referer)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+NATIVE = ("id", "time_ms", "elapsed_ms", "client_id", "kind_id", "site_id", "bytes", "peer_id", "user_id", "rest")
+OWN = ("agent_id", "bytes_in", "referer")
+INSPECTED = ("waf_id",)
 
 
 class Store:
@@ -95,11 +90,10 @@ class Store:
             rows["kind_id"].tolist(), dimensions.ids["site"].of(batch.site).tolist(), batch.bytes.tolist(),
             dimensions.ids["peer"].of(batch.peer).tolist(), users.tolist(), batch.rest,
         )  # fmt: skip
-        if batch.extended:
-            own = rows["agent_id"].tolist(), batch.bytes_in.tolist(), rows["waf_id"].tolist(), batch.referer
-            self.conn.executemany(_INSERT, zip(*native, *own, strict=True))
-        else:
-            self.conn.executemany(_INSERT_NATIVE, zip(*native, strict=True))
+        own = (rows["agent_id"].tolist(), batch.bytes_in.tolist(), batch.referer) if batch.extended else ()
+        inspected = (rows["waf_id"].tolist(),) if len(batch.entropy) else ()
+        names = (*NATIVE, *(OWN if own else ()), *(INSPECTED if inspected else ()))
+        self.conn.executemany(_insert(names), zip(*native, *own, *inspected, strict=True))
         posted = {"client": rows["client_id"], "host": rows["host_id"], "kind": rows["kind_id"], "user": users}
         self.segment.add(self.conn, self.next_id - 1, posted)
         self.rows.append(rows)
@@ -110,11 +104,12 @@ class Store:
         columns = {column: numbers.of(batch.site) for column, numbers in of_site.items()}
         for dimension in ("client", "kind", "extension"):
             columns[f"{dimension}_id"] = ids[dimension].of(getattr(batch, dimension))
-        nothing = np.zeros(len(batch), np.int64)
-        for dimension in ("agent", "waf"):
-            columns[f"{dimension}_id"] = ids[dimension].of(getattr(batch, dimension)) if batch.extended else nothing
         columns |= {"time_ms": batch.time_ms, "bytes": batch.bytes}
+        nothing = np.zeros(len(batch), np.int64)
+        columns["agent_id"] = ids["agent"].of(batch.agent) if batch.extended else nothing
         columns["bytes_in"] = batch.bytes_in if batch.extended else nothing
+        columns["waf_id"] = ids["waf"].of(batch.waf) if len(batch.entropy) else nothing
+        columns["entropy"] = batch.entropy if len(batch.entropy) else nothing
         return Rows(columns, self.dimensions.facts_of_kind)
 
     def _flush(self) -> None:
@@ -165,3 +160,8 @@ class Store:
             self.conn.execute("UPDATE counters SET value = ? WHERE name = 'last_import'", (now,))
         checkpoint.saved()
         return rows, rejected
+
+
+@cache
+def _insert(names: tuple[str, ...]) -> str:
+    return f"INSERT INTO proxy_logs ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"

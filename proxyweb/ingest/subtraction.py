@@ -8,17 +8,18 @@ from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.database import generation
 from proxyweb.ingest import totals
 from proxyweb.ingest.groups import FactsOfKind, KindFacts, Rows, ints
-from proxyweb.ingest.rollups import ROLLUPS
+from proxyweb.ingest.rollups import ROLLUPS, define_functions
 from proxyweb.ingest.zones import IN_ZONE
 
 _ROWS = """
     SELECT l.time_ms, l.client_id, l.kind_id, s.host_id, h.is_address, h.domain_id, h.service_id, l.agent_id, l.waf_id,
-           l.bytes, l.bytes_in, CASE WHEN substr(s.prefix, -1) IN ('?', '#') THEN '' ELSE l.rest END
+           l.bytes, l.bytes_in, CASE WHEN l.waf_id > 0 THEN entropy_of(s.prefix || l.rest) ELSE 0 END,
+           CASE WHEN substr(s.prefix, -1) IN ('?', '#') THEN '' ELSE l.rest END
     FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id JOIN hosts AS h ON h.id = s.host_id
     WHERE l.id BETWEEN ? AND ? AND l.time_ms < ?
 """
 _NUMBERS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "agent_id", "waf_id",
-            "bytes", "bytes_in")  # fmt: skip
+            "bytes", "bytes_in", "entropy")  # fmt: skip
 
 
 class Subtraction:
@@ -32,6 +33,7 @@ class Subtraction:
         self.deletions = generation(conn, "deletions")
         self.last_id = min(last, generation(conn, "next_id") - 1)
         self.bounds: tuple[int, int] | None = None
+        define_functions(conn)
         found = conn.execute(_ROWS, (first, self.last_id, before_ms)).fetchall()
         if found:
             *numbers, paths = zip(*found, strict=True)

@@ -6,9 +6,10 @@ import sqlite3
 
 import numpy as np
 
+from proxyweb.ingest.entropy import HIGH
 from proxyweb.ingest.groups import Groups, Ints, Rows
 from proxyweb.ingest.record import BLOCKING_REASONS
-from proxyweb.ingest.rollups import BLOCKED, ROLLUPS, Chosen, Measure, Rollup
+from proxyweb.ingest.rollups import BLOCKED, HIGH_ENTROPY, ROLLUPS, Chosen, Measure, Rollup
 
 
 def add(conn: sqlite3.Connection, rows: Rows, recent_from: int) -> None:
@@ -59,4 +60,6 @@ def _summed(measure: Measure | Chosen, groups: Groups, rows: Rows) -> Ints:
         return groups.sizes()
     if measure is BLOCKED:
         return groups.sums(rows.of_kinds("reason", BLOCKING_REASONS).astype(np.int64))
+    if measure is HIGH_ENTROPY:
+        return groups.sums((rows["entropy"] > HIGH).astype(np.int64))
     return groups.sums(rows[measure.name])

@@ -16,7 +16,10 @@ from proxyweb.queries.windows import ROWS_OF_WINDOW, Window, counted_by
 
 MINUTE_MS = 60_000
 LONGEST_DESTINATION = 8192
-_INSPECTED = "SELECT coalesce(sum(requests), 0) FROM {table} WHERE {bucket} BETWEEN :first AND :last"
+_INSPECTED = """
+    SELECT coalesce(sum(requests), 0), coalesce(sum(entropy), 0), coalesce(sum(high_entropy), 0)
+    FROM {table} WHERE {bucket} BETWEEN :first AND :last
+"""
 _BY_VERDICT = """
     SELECT w.categories, v.requests
     FROM (SELECT waf_id, sum(requests) AS requests
@@ -43,10 +46,13 @@ Ranked = list[tuple[str, int]]  # a text and how many requests, most first, ties
 
 
 class Totals(NamedTuple):
-    """Requests that have a verdict, and those that the WAF blocked."""
+    """Requests that have a verdict, and those that the WAF blocked; of the former, the mean entropy of their URLs in
+    bits an octet, and how many are above 5.5."""
 
     inspected: int
     blocked: int
+    mean_entropy: float
+    high_entropy: int
 
 
 class CategoryCount(NamedTuple):
@@ -69,11 +75,11 @@ class TopBlocked:
 def totals(conn: sqlite3.Connection, window: Window) -> Totals:
     """How many requests of the window were inspected, and blocked for it."""
     by_verdict = counted_by(conn, "waf_verdicts", window)
-    inspected = conn.execute(by_verdict.sql(_INSPECTED), by_verdict.bounds).fetchone()[0]
+    inspected, entropy, high = conn.execute(by_verdict.sql(_INSPECTED), by_verdict.bounds).fetchone()
     blocked = conn.execute(
         f"SELECT coalesce(sum({WAF}), 0) FROM hourly_requests WHERE hour BETWEEN :first AND :last", window.hours
     ).fetchone()[0]
-    return Totals(inspected, blocked)
+    return Totals(inspected, blocked, entropy / 1000 / inspected if inspected else 0.0, high)
 
 
 def categories(conn: sqlite3.Connection, window: Window) -> list[CategoryCount]:

@@ -11,13 +11,12 @@ from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from proxyweb.waf import shell, sql
 from proxyweb.waf.checks import CHECKS
-from proxyweb.waf.patterns import Patterns
-from proxyweb.waf.request import RAW, TARGETS, Value, values
+from proxyweb.waf.patterns import Pattern, Patterns
+from proxyweb.waf.request import NOTHING, RAW, TARGETS, Value, values
 from proxyweb.waf.rules import Category, Rule
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ THRESHOLD = 5
 REMEMBERED = 4096
 LONGEST_EXCUSED = 512  # exceptions are for short texts, and Python's re may take its time over long ones
 REPEATED = frozenset(("method", "host", "agent"))
-NOTHING: Mapping[str, str] = MappingProxyType({})
+Numbered = tuple[int, Rule]
 
 
 class Form(NamedTuple):
@@ -51,6 +50,15 @@ class Verdict(NamedTuple):
 
 
 INNOCENT = Verdict(0, (), (), False)
+
+
+class Aim(NamedTuple):
+    """What is looked for in lines at one target: `patterns` in every value, each of `named` in the values of those
+    parameters for whose names the function of that place holds. No line holds a line's end."""
+
+    patterns: list[Pattern]
+    named: list[Pattern]
+    names: list[Callable[[str], object]]
 
 
 class _Confirmed(NamedTuple):
@@ -90,6 +98,7 @@ class Engine:
     ) -> None:
         """`enabled` names the categories that are on, None all; `cache` is the folder of compiled patterns."""
         rules = [(category.name, rule) for category in categories for rule in category.rules]
+        self._rules = rules
         self._confirmed = [_confirmed(name, rule) for name, rule in rules]
         self._raw = _stage(rules, {RAW}, cache and cache / "raw.hyperscan")
         self._decoded = _stage(rules, set(TARGETS) - {RAW}, cache and cache / "text.hyperscan")
@@ -108,11 +117,29 @@ class Engine:
 
     def judge(self, method: str, url: str, headers: Mapping[str, str] = NOTHING) -> Verdict:
         """The verdict on a request, whatever its bytes. `url` is absolute, begins at the slash, or is `host:port`."""
+        return self.verdict(self.found(values(method, url, headers)))
+
+    def found(self, some: Iterable[Value]) -> frozenset[int]:
+        """The numbers of the rules that hold for any of some values, on or off. `verdict` says what follows."""
         found: set[int] = set()
         with self._lock:  # hyperscan's scratch space is for one at a time
-            for value in values(method, url, headers):
+            for value in some:
                 found.update(self._known(value) if value.target in REPEATED else self._found(value))
-        return self._verdict(found) if found else INNOCENT
+        return frozenset(found)
+
+    def patterns_at(self, target: str) -> Aim | None:
+        """What is looked for at a target; None where rules of the owner's own have to be asked as well."""
+        aimed, forms = _aimed(self._rules, {target})
+        if any(rule.engine == "re2" for _, rule in aimed):
+            return None
+        plain = _plain(aimed)
+        named = [(number, rule) for number, rule in plain if rule.names]
+        return Aim(
+            _patterns([(number, rule) for number, rule in plain if not rule.names], ())
+            + [(FORMS[form].trigger.replace(r"\n", ""), False) for form in forms],
+            _patterns(named, ()),
+            [cast("Callable[[str], object]", self._confirmed[number].names) for number, _ in named],
+        )
 
     def _found(self, value: Value) -> set[int]:
         """The numbers of the rules that hold for a value, on or off."""
@@ -143,7 +170,10 @@ class Engine:
             and (rule.check is None or rule.check(value.text))
         )
 
-    def _verdict(self, found: set[int]) -> Verdict:
+    def verdict(self, found: Collection[int]) -> Verdict:
+        """What follows from the rules that hold, with the categories that are on."""
+        if not found:
+            return INNOCENT
         rules = [rule for rule in map(self._confirmed.__getitem__, sorted(found)) if rule.category in self.enabled]
         points: dict[str, int] = {}
         for rule in rules:
@@ -155,18 +185,30 @@ class Engine:
 
 def _stage(rules: Sequence[tuple[str, Rule]], targets: Set[str], file: Path | None) -> _Stage:
     """What is looked for at some targets: the plain rules' patterns, then triggers of the forms that others need."""
-    aimed = [(number, rule) for number, (_, rule) in enumerate(rules) if not targets.isdisjoint(rule.targets)]
-    plain = [(number, rule) for number, rule in aimed if rule.form == "text" and rule.engine == "hyperscan"]
+    aimed, forms = _aimed(rules, targets)
+    plain = _plain(aimed)
     own = [(number, rule) for number, rule in aimed if rule.engine == "re2"]
-    forms = tuple(form for form in FORMS if any(rule.form == form for _, rule in aimed))
-    patterns = [(rule.pattern, rule.cased) for _, rule in plain] + [(FORMS[form].trigger, False) for form in forms]
     return _Stage(
-        Patterns(patterns, file),
+        Patterns(_patterns(plain, forms), file),
         tuple(number for number, _ in plain),
         forms,
         _own_patterns([rule.pattern for _, rule in own]) if own else None,
         tuple(number for number, _ in own),
     )
+
+
+def _aimed(rules: Sequence[tuple[str, Rule]], targets: Set[str]) -> tuple[list[Numbered], tuple[str, ...]]:
+    """The rules that look at any of the targets, and the forms that these need."""
+    aimed = [(number, rule) for number, (_, rule) in enumerate(rules) if not targets.isdisjoint(rule.targets)]
+    return aimed, tuple(form for form in FORMS if any(rule.form == form for _, rule in aimed))
+
+
+def _plain(aimed: Iterable[Numbered]) -> list[Numbered]:
+    return [(number, rule) for number, rule in aimed if rule.form == "text" and rule.engine == "hyperscan"]
+
+
+def _patterns(plain: Iterable[Numbered], forms: Iterable[str]) -> list[Pattern]:
+    return [(rule.pattern, rule.cased) for _, rule in plain] + [(FORMS[form].trigger, False) for form in forms]
 
 
 def _own_patterns(patterns: Sequence[str]) -> OwnPatterns:

@@ -140,6 +140,8 @@ def reply(answer: Answer) -> bytes:
     if answer.score:
         category, rule = _quoted(answer.category), _quoted(answer.rule)
         result += f" waf_category={category} waf_score={answer.score} waf_rule={rule}"
+    elif answer.score is not None:
+        result += " waf_score=0"
     return f"{result}\n".encode("utf-8", "replace")
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from proxyweb.errors import ConfigError
 
@@ -29,13 +29,14 @@ _NEVER = r"\xff\xfe"  # hyperscan takes no empty list; these are no UTF-8
 class Patterns:
     """Patterns that are looked for at once; each is known by its place. Not for two threads at a time."""
 
-    def __init__(self, patterns: Sequence[Pattern], file: Path | None = None) -> None:
-        """`patterns` are texts in hyperscan's dialect, each with whether case matters. Raises ConfigError."""
+    def __init__(self, patterns: Sequence[Pattern], file: Path | None = None, lines: bool = False) -> None:
+        """`patterns` are texts in hyperscan's dialect, each with whether case matters. With `lines`, `^` and `$` hold
+        at the ends of lines as well, and `ends` finds every match. Raises ConfigError."""
         patterns = patterns or [(_NEVER, True)]
-        key = hashlib.sha256(repr((version, patterns)).encode()).digest()
+        key = hashlib.sha256(repr((version, patterns, *(["lines"] if lines else []))).encode()).digest()
         database = _kept(file, key)
         if database is None:
-            database = _compiled(patterns)
+            database = _compiled(patterns, hyperscan.HS_FLAG_MULTILINE if lines else hyperscan.HS_FLAG_SINGLEMATCH)
             _keep(file, key, database)
         database.scratch = hyperscan.Scratch(database)
         self._scan = database.scan
@@ -46,14 +47,27 @@ class Patterns:
         self._scan(text.encode("utf-8", "replace"), _add, context=places)
         return places
 
+    def ends(self, lines: bytes) -> list[int]:
+        """Where the matches have their last octet; of a pattern that matches across a line's end, in the next line."""
+        return [last for _, last in self.matches(lines)]
 
-def _add(place: int, start: int, end: int, flags: int, places: object) -> None:
-    cast("list[int]", places).append(place)
+    def matches(self, lines: bytes) -> list[tuple[int, int]]:
+        """Every match: which pattern's, and as `ends` has it."""
+        found: list[tuple[int, int]] = []
+        self._scan(lines, _add_match, context=found)
+        return found
 
 
-def _compiled(patterns: Sequence[Pattern]) -> hyperscan.Database:
-    single = hyperscan.HS_FLAG_SINGLEMATCH
-    flags = [single if cased else single | hyperscan.HS_FLAG_CASELESS for _, cased in patterns]
+def _add_match(place: int, start: int, end: int, flags: int, found: Any) -> None:
+    found.append((place, end - 1))
+
+
+def _add(place: int, start: int, end: int, flags: int, places: Any) -> None:
+    places.append(place)
+
+
+def _compiled(patterns: Sequence[Pattern], mode: int) -> hyperscan.Database:
+    flags = [mode if cased else mode | hyperscan.HS_FLAG_CASELESS for _, cased in patterns]
     expressions = [text.encode() for text, _ in patterns]
     database = hyperscan.Database()
     try:

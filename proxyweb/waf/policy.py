@@ -42,15 +42,16 @@ class Unjudged(Exception):
 
 
 class Answer(NamedTuple):
-    """Whether to deny a request, and what the WAF noted on it: names separated by commas, empty when nothing scored."""
+    """Whether to deny a request, and what the WAF notes on it: names separated by commas, and the score, which is 0
+    when nothing was found, and None where it did not look."""
 
     deny: bool
     category: str = ""
-    score: int = 0
+    score: int | None = None
     rule: str = ""
 
 
-PASSED, DENIED = Answer(False), Answer(True)
+PASSED, DENIED, INNOCENT = Answer(False), Answer(True), Answer(False, score=0)
 
 
 class Networks:
@@ -118,7 +119,7 @@ def judge(policy: Policy, client: str, method: str, url: str, host: str, agent: 
         headers["referer"] = referer
     verdict = policy.engine.judge(method, url, headers)
     if not verdict.score:
-        return PASSED
+        return INNOCENT
     deny = verdict.blocked and policy.blocks
     return Answer(deny, fitted(verdict.categories), verdict.score, fitted(verdict.rules))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]*").fullmatch
 _PACKED = re.compile(r"[A-Za-z0-9+/_ -]+={0,2}").fullmatch
 _TO_STANDARD = str.maketrans("-_ ", "+/+")
 _AUTHORITY_ENDS = re.compile(r"[/?#\\]")
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -55,7 +57,7 @@ def split(method: str, url: str) -> Parts:
     return Parts(_host(authority), path, query)
 
 
-def values(method: str, url: str, headers: Mapping[str, str]) -> Iterator[Value]:
+def values(method: str, url: str, headers: Mapping[str, str] = NOTHING) -> Iterator[Value]:
     """Everything to be judged in a request. Of an overlong URL, the beginning and the end."""
     if len(url) > LONGEST:
         url = f"{url[: LONGEST * 3 // 4]}{url[-LONGEST // 4 :]}"
@@ -93,10 +95,10 @@ def pairs(query: str, target: str) -> Iterator[Value]:
             name = normal(name, plus=True)
             yield Value(target, name)
         if content:
-            yield Value(target, _unpacked(normal(content, plus=True)), name.lower()[:LONGEST_NAME])
+            yield Value(target, unpacked(normal(content, plus=True)), name.lower()[:LONGEST_NAME])
 
 
-def _unpacked(text: str) -> str:
+def unpacked(text: str) -> str:
     """What is written in base 64, if that is text; anything else as it is."""
     if len(text) < SHORTEST_PACKED or not _PACKED(text):
         return text

@@ -16,6 +16,7 @@ from apiflask import APIFlask
 from proxyweb.api.waf import WafCategory, WafStats
 from proxyweb.db.connection import connect
 from proxyweb.db.database import generation
+from proxyweb.ingest.entropy import entropy_of
 from proxyweb.ingest.groups import HOUR_MS
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import WafVerdict
@@ -90,6 +91,7 @@ def test_stats_of_a_week(viewer: Client) -> None:
         "total_requests": 6,
         "total_blocked": 4,
         "block_rate_pct": 66.67,
+        "avg_url_entropy": 3.2,
         "requests_last_minute": 1,
         "top_blocked_categories": [
             {"key": "sqli", "count": 3},
@@ -364,7 +366,9 @@ def test_figures_equal_a_recount(attacks: sqlite3.Connection, name: str, days: f
     of = window(attacks, name, now)
     rows = _rows(attacks, of)
     blocked = [row for row in rows if row["reason"] == "waf"]
-    assert waf.totals(attacks, of) == (len(rows), len(blocked))
+    entropies = [entropy_of(row["destination"]) for row in rows]
+    mean, high = sum(entropies) / 1000 / len(rows) if rows else 0.0, sum(one > 5500 for one in entropies)
+    assert waf.totals(attacks, of) == (len(rows), len(blocked), mean, high)
     matches = _ranked(key for row in rows for key in (row["waf_categories"] or "").split(","))
     refused = Counter(key for row in blocked for key in (row["waf_categories"] or "").split(","))
     assert waf.categories(attacks, of) == [(name, count, refused[name]) for name, count in matches]

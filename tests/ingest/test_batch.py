@@ -37,10 +37,13 @@ class Decoder:
         for name, values in batch.fresh.items():
             known[name].extend(values)
         nothing: list[Any] = [0] * len(batch)
-        own = (batch.agent, batch.bytes_in, batch.waf, batch.referer) if batch.extended else (nothing,) * 4
+        waf = batch.waf if len(batch.waf) else nothing
+        agent, bytes_in, referer = (
+            (batch.agent, batch.bytes_in, batch.referer) if batch.extended else (nothing,) * 3
+        )  # fmt: skip
         columns = (
             batch.time_ms, batch.elapsed_ms, batch.client, batch.kind, batch.site, batch.rest, batch.bytes, batch.peer,
-            batch.user, *own,
+            batch.user, agent, bytes_in, waf, referer,
         )  # fmt: skip
         return [
             Record(

@@ -38,7 +38,10 @@ from tests.conftest import Clock
 
 ATTACK = b"http://a.test/?id=1%2520union%2520select%2520a,b%2520from%2520t GET 10.0.0.1 a.test curl/8 - -"
 BENIGN = b"http://a.test/ GET 10.0.0.1 a.test curl/8 - -"
-ANSWER = re.compile(rb'\d+ (?:OK|ERR)(?: waf_category="(?:\\.|[^"\\\n])*" waf_score=\d+ waf_rule="(?:\\.|[^"\\\n])*")?')
+ANSWER = re.compile(
+    rb'\d+ (?:OK|ERR)(?: waf_category="(?:\\.|[^"\\\n])*" waf_score=\d+ waf_rule="(?:\\.|[^"\\\n])*"| waf_score=0)?'
+)
+INNOCENT = b" waf_score=0"
 NOTES = b' waf_category="SQL_INJECTION" waf_score=5 waf_rule="sql-union-select"'
 SECONDS = 10.0
 
@@ -115,7 +118,7 @@ def test_of_an_overlong_text_both_ends_are_kept() -> None:
 
 
 def test_denied_and_passed(policy: Policy) -> None:
-    assert answers(policy, b"0 " + ATTACK, b"17 " + BENIGN) == [b"0 OK" + NOTES, b"17 ERR"]
+    assert answers(policy, b"0 " + ATTACK, b"17 " + BENIGN) == [b"0 OK" + NOTES, b"17 ERR" + INNOCENT]
 
 
 def test_what_is_detected_passes_with_its_notes(engine: Engine) -> None:
@@ -149,7 +152,7 @@ def test_garbage_is_answered(engine: Engine, line: bytes, fails_open: bool) -> N
 
 @pytest.mark.parametrize("line", [b"", b"\r", b"   ", b"x", b"-1 a", b"1x a", BENIGN, b"\xb2 a", b"9" * 30 + b" a"])
 def test_a_line_without_a_channel_has_no_answer(policy: Policy, line: bytes) -> None:
-    assert answers(policy, line, b"6 " + BENIGN) == [b"6 ERR"]
+    assert answers(policy, line, b"6 " + BENIGN) == [b"6 ERR" + INNOCENT]
 
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.binary().filter(lambda text: b"\n" not in text))))
@@ -255,7 +258,7 @@ def told(process: subprocess.Popen[bytes], count: int) -> list[bytes]:
 
 def test_it_judges_until_its_input_ends(process: subprocess.Popen[bytes]) -> None:
     pipe(process.stdin).write(b"0 " + ATTACK + b"\n1 " + BENIGN + b"\n2 half a li")
-    assert told(process, 2) == [b"0 OK" + NOTES, b"1 ERR"]
+    assert told(process, 2) == [b"0 OK" + NOTES, b"1 ERR" + INNOCENT]
     pipe(process.stdin).close()
     assert ended(process) == (0, b"")
 

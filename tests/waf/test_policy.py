@@ -76,6 +76,7 @@ def test_lists_come_before_the_engine() -> None:
 def test_an_attack_is_denied_and_noted(engine: Engine) -> None:
     answer = judge(Policy(inspects=True, engine=engine), "10.0.0.1", "GET", ATTACK, "shop.test", "", "")
     assert (answer.deny, answer.category) == (True, "SQL_INJECTION")
+    assert answer.score is not None
     assert answer.score >= 5
     assert "sql-union-select" in answer.rule.split(",")
 

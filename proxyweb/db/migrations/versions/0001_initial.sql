@@ -108,7 +108,7 @@ INSERT INTO users_seen VALUES (0, '');
 INSERT INTO user_agents VALUES (0, '', '', '', '', '');
 INSERT INTO extensions VALUES (0, '');
 INSERT INTO services VALUES (0, '');
-INSERT INTO waf_verdicts VALUES (0, 0, '', '');
+INSERT INTO waf_verdicts VALUES (0, -1, '', '');
 
 CREATE TABLE proxy_logs (
     id INTEGER PRIMARY KEY,
@@ -235,6 +235,8 @@ CREATE TABLE daily_waf_verdicts (
     waf_id INTEGER NOT NULL,
     requests INTEGER NOT NULL,
     blocked INTEGER NOT NULL,
+    entropy INTEGER NOT NULL,
+    high_entropy INTEGER NOT NULL,
     PRIMARY KEY (day, waf_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE hourly_waf_verdicts (
@@ -242,6 +244,8 @@ CREATE TABLE hourly_waf_verdicts (
     waf_id INTEGER NOT NULL,
     requests INTEGER NOT NULL,
     blocked INTEGER NOT NULL,
+    entropy INTEGER NOT NULL,
+    high_entropy INTEGER NOT NULL,
     PRIMARY KEY (hour, waf_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE daily_waf_blocks (
@@ -364,7 +368,7 @@ SELECT l.id,
        nullif(k.content_type, '') AS content_type,
        nullif(a.agent, '') AS user_agent,
        nullif(l.referer, '') AS referer,
-       w.score AS waf_score,
+       nullif(w.score, -1) AS waf_score,
        nullif(w.categories, '') AS waf_categories
 FROM proxy_logs AS l
 JOIN clients AS c ON c.id = l.client_id

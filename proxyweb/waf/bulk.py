@@ -1,0 +1,240 @@
+"""The rules that hold for many URLs at once.
+
+Looking at a URL by itself takes some 40 µs, at one among a thousand 2: the values of all are written one under another,
+and hyperscan looks through them in one pass, for the rules' own patterns. Values that match nothing and are not
+disguised are done with. All others go to the engine, one by one: it has the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyweb.waf.engine import Engine
+from proxyweb.waf.normalise import normal
+from proxyweb.waf.patterns import Patterns
+from proxyweb.waf.request import (
+    HOST,
+    LONGEST,
+    METHOD,
+    MOST_PAIRS,
+    PATH,
+    QUERY,
+    RAW,
+    REFERER,
+    SHORTEST_PACKED,
+    Value,
+    pairs,
+    unpacked,
+    values,
+)
+
+Flags = NDArray[np.bool_]
+Places = NDArray[np.int64]
+_NAME = re.compile(rb"&(?:[A-Za-z0-9_.-]*=)?")  # what stands before a value, where the name is nothing but a name
+_ODD_NAME = re.compile(rb"&[A-Za-z0-9_.-]*[^A-Za-z0-9_.=&\n-][^=&\n]*=")
+_ORDINARY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\]*/").fullmatch
+_LINE_END, _AND = b"\n&"
+
+
+def _table(octets: bytes) -> Flags:
+    table = np.zeros(256, np.bool_)
+    table[list(octets)] = True
+    return table
+
+
+_CHANGED = ~_table(bytes(set(range(0x20, 0x7F)) - set(b"%+\\")) + b"\n")  # by the normal form
+_CHANGED_IN_PATH = _CHANGED | _table(b"&")
+_NOT_PACKED = ~_table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_ -=\n")  # as base 64
+
+
+class _Aimed:
+    """What is looked for at one target, in lines."""
+
+    def __init__(self, engine: Engine, target: str, cache: Path | None) -> None:
+        aim = engine.patterns_at(target)
+        self.judges_all = aim is None
+        if aim is not None:
+            self.patterns = Patterns(aim.patterns, cache and cache / f"{target}-lines.hyperscan", lines=True)
+            self.named = Patterns(aim.named, cache and cache / f"{target}-named-lines.hyperscan", lines=True)
+            self.names = aim.names
+
+    def matched(self, lines: _Lines) -> Flags:
+        """Lines with what rules look for whatever its name; all, where the owner's rules would have to be asked."""
+        if self.judges_all:
+            return np.ones(len(lines), np.bool_)
+        return lines.with_any_at(self.patterns.ends(lines.text))
+
+    def matched_by_name(self, values: _Lines, name_of: Callable[[int], str]) -> list[int]:
+        """The values with what rules look for under their names; `name_of` gives a value's name."""
+        if self.judges_all:
+            return []
+        matches = self.named.matches(values.text)
+        numbers = values.numbers([last for _, last in matches]).tolist()
+        return [
+            number for number, (place, _) in zip(numbers, matches, strict=True) if self.names[place](name_of(number))
+        ]
+
+
+class Bulk:
+    """Looks through URLs and referers for one engine's rules. Not for two threads at a time."""
+
+    def __init__(self, engine: Engine, cache: Path | None = None) -> None:
+        """`cache` is the folder of compiled patterns. Raises ConfigError."""
+        self._engine = engine
+        self._at = {target: _Aimed(engine, target, cache) for target in (RAW, PATH, QUERY, REFERER)}
+
+    def in_urls(self, prefixes: Sequence[str], rests: Sequence[str]) -> dict[int, frozenset[int]]:
+        """By place, the numbers of the rules that hold for URLs, where any does. Each is given by its prefix, up to and
+        with the slash behind the authority, and its rest. Hosts are not looked at."""
+        if not rests:
+            return {}
+        urls = list(map("".join, zip(prefixes, rests, strict=True)))
+        suspects: defaultdict[int, list[Value]] = defaultdict(list)
+        odd = [place for place, url in enumerate(urls) if not _ordinary(prefixes[place]) or not _fits(url)]
+        for place in odd:
+            suspects[place] = [value for value in values("", urls[place]) if value.target not in (METHOD, HOST)]
+            urls[place] = ""
+        parts = [rest.partition("?") for rest in rests]
+        for place in odd:
+            parts[place] = ("", "", "")
+        for place in np.flatnonzero(self._at[RAW].matched(_Lines(urls))).tolist():
+            suspects[place].append(Value(RAW, urls[place]))
+        self._look_at_paths(PATH, [f"/{path}" for path, _, _ in parts], suspects)
+        self._look_at_queries(QUERY, [query for _, _, query in parts], suspects)
+        return self._held(suspects)
+
+    def in_referers(self, referers: Sequence[str]) -> dict[int, frozenset[int]]:
+        """By place, the numbers of the rules that hold for referers, where any does."""
+        if not referers:
+            return {}
+        suspects: defaultdict[int, list[Value]] = defaultdict(list)
+        parts = [("", "", "")] * len(referers)
+        for place, referer in enumerate(referers):
+            if _fits(referer):
+                parts[place] = referer.partition("?")
+            else:
+                suspects[place] = [value for value in values("", "", {"referer": referer}) if value.target == REFERER]
+        self._look_at_paths(REFERER, [address for address, _, _ in parts], suspects)
+        self._look_at_queries(REFERER, [query for _, _, query in parts], suspects)
+        return self._held(suspects)
+
+    def _held(self, suspects: Mapping[int, Sequence[Value]]) -> dict[int, frozenset[int]]:
+        return {place: found for place, some in suspects.items() if (found := self._engine.found(some))}
+
+    def _look_at_paths(self, target: str, paths: Sequence[str], suspects: dict[int, list[Value]]) -> None:
+        """Add the paths, or addresses, that are disguised or that a pattern matches."""
+        lines = _Lines(paths)
+        suspicious = lines.with_any(_CHANGED_IN_PATH[lines.octets]) | self._at[target].matched(lines)
+        for place in np.flatnonzero(suspicious).tolist():
+            if paths[place] not in ("", "/"):
+                suspects[place].append(Value(target, normal(paths[place])))
+
+    def _look_at_queries(self, target: str, queries: Sequence[str], suspects: dict[int, list[Value]]) -> None:
+        """Add the values of queries that are disguised or that a pattern matches."""
+        given = [place for place, query in enumerate(queries) if query]
+        if not given:
+            return
+        lines = _Lines([f"&{queries[place]}" for place in given])
+        ands = lines.count(lines.octets == _AND)
+        contents = _Lines.of(_NAME.sub(b"\n", lines.text))  # a line for each pair, behind an empty one for each query
+        line_of = np.repeat(np.arange(len(lines)), ands + 1)
+        first = np.concatenate(([0], np.cumsum(ands + 1)))
+
+        def pair(number: int) -> str:
+            line = int(line_of[number])
+            return queries[given[line]].split("&")[number - int(first[line]) - 1]
+
+        def name(number: int) -> str:
+            return pair(number).partition("=")[0].lower()
+
+        suspicious = contents.with_any(_CHANGED[contents.octets]) | self._at[target].matched(contents)
+        numbers = set(np.flatnonzero(suspicious).tolist())
+        numbers.update(
+            self._at[target].matched_by_name(contents, lambda number: pair(number).partition("=")[0].lower())
+        )
+        numbers.update(_packed(contents))
+        for odd in _ODD_NAME.finditer(lines.text):
+            numbers.add(lines.text.count(b"&", 0, odd.start() + 1) + int(lines.numbers([odd.start()])[0]))
+        many = set(np.flatnonzero(ands > MOST_PAIRS).tolist())
+        for number in sorted(numbers):
+            line = int(line_of[number])
+            if line not in many:
+                suspects[given[line]] += pairs(pair(number), target)
+        for line in many:
+            suspects[given[line]] += pairs(queries[given[line]], target)
+
+
+@lru_cache(65_536)
+def _ordinary(prefix: str) -> bool:
+    """Whether a path begins behind it, as a verdict on the URL by itself would have it."""
+    return _ORDINARY(prefix) is not None
+
+
+def _fits(text: str) -> bool:
+    """Whether it can be a line, as it is."""
+    return len(text) <= LONGEST and text.isascii() and "\n" not in text
+
+
+class _Lines:
+    """Texts one under another, as octets."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._take("\n".join(texts).encode("utf-8", "replace"), len(texts))
+
+    @classmethod
+    def of(cls, text: bytes) -> _Lines:
+        """The lines of a text, whose last one has no end."""
+        lines = cls.__new__(cls)
+        lines._take(text, text.count(b"\n") + 1)
+        return lines
+
+    def _take(self, text: bytes, count: int) -> None:
+        self.text = text
+        self.octets = np.frombuffer(text + b"\n", np.uint8)
+        ends = np.flatnonzero(self.octets == _LINE_END)
+        if len(ends) != count:
+            raise ValueError("a text holds a line's end")
+        self.starts = np.concatenate(([0], ends[:-1] + 1))
+        self.lengths: Places = ends - self.starts
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def count(self, marked: Flags) -> Places:
+        """How many octets of each line are marked."""
+        counts: Places = np.add.reduceat(marked, self.starts, dtype=np.int64)
+        return counts
+
+    def with_any(self, marked: Flags) -> Flags:
+        found: Flags = np.logical_or.reduceat(marked, self.starts)
+        return found
+
+    def with_any_at(self, places: Sequence[int]) -> Flags:
+        """Which lines the places are in."""
+        found = np.zeros(len(self), np.bool_)
+        found[self.numbers(places)] = True
+        return found
+
+    def numbers(self, places: Sequence[int]) -> Places:
+        """The line of each place; its end belongs to it."""
+        found: Places = np.searchsorted(self.starts, np.array(places, np.int64), "right") - 1
+        return found
+
+
+def _packed(values: _Lines) -> list[int]:
+    """Which values are texts in base 64."""
+    packable = (values.lengths >= SHORTEST_PACKED) & ~values.with_any(_NOT_PACKED[values.octets])
+    found = []
+    for number in np.flatnonzero(packable).tolist():
+        start = int(values.starts[number])
+        text = values.text[start : start + int(values.lengths[number])].decode("ascii")
+        if unpacked(text) != text:
+            found.append(number)
+    return found
