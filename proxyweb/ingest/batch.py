@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from proxyweb.catalogue.file_types import LONGEST, extension_of
 from proxyweb.ingest import squid
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
-from proxyweb.ingest.entropy import entropies
 from proxyweb.ingest.groups import Ints
 from proxyweb.ingest.record import (
     INNOCENT,
@@ -80,7 +79,7 @@ class Vocabulary(dict[Token, int], Generic[Token, Value]):
 
 Numbers = NDArray[np.int32]  # of a vocabulary
 NUMBERED = ("client", "kind", "site", "peer", "user", "extension", "agent", "waf")
-AMOUNTS = ("time_ms", "elapsed_ms", "bytes", "bytes_in", "entropy")
+AMOUNTS = ("time_ms", "elapsed_ms", "bytes", "bytes_in")
 TEXTS = ("rest", "referer")
 NATIVE_COLUMNS = ("time_ms", "elapsed_ms", "client", "kind", "site", "bytes", "peer", "user", "rest", "extension")
 OWN_COLUMNS = ("agent", "bytes_in", "waf", "referer")
@@ -98,9 +97,9 @@ def _amounts() -> Ints:
 class Batch:
     """Rows as columns, in file order. `client` … `waf` are numbers of the vocabularies; new values come with them.
 
-    The columns of `OWN_COLUMNS` are empty unless the batch is `extended`; but any batch may have a `waf`, and has an
-    `entropy` where that has verdicts. `restart` says that numbering began anew. `rejected` lists `(position, reason,
-    line)`. `end` is the position in the source behind this batch, and `crcs` and `tail_crc` are the hasher's there.
+    The columns of `OWN_COLUMNS` are empty unless the batch is `extended`; `waf` may be there all the same. `restart`
+    says that numbering began anew. `rejected` lists `(position, reason, line)`. `end` is the position in the source
+    behind this batch, and `crcs` and `tail_crc` are the hasher's up to there.
     """
 
     start: int
@@ -121,7 +120,6 @@ class Batch:
     agent: Numbers = field(default_factory=_numbers)
     bytes_in: Ints = field(default_factory=_amounts)
     waf: Numbers = field(default_factory=_numbers)
-    entropy: Ints = field(default_factory=_amounts)
     referer: list[str] = field(default_factory=list)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
     crcs: list[int] = field(default_factory=list)
@@ -189,7 +187,6 @@ class Encoder:
         self.clients: Vocabulary[str, str] = Vocabulary(_client)
         self.kinds: Vocabulary[tuple[Any, ...], Kind] = Vocabulary(_kind)
         self.sites: Vocabulary[str, Site] = Vocabulary(_site)
-        self.prefixes: list[str] = []  # of the sites, by number
         self.peers: Vocabulary[str, str] = Vocabulary(_peer, "")
         self.users: Vocabulary[str, str] = Vocabulary(squid.native_user, "")
         self.escaped_users: Vocabulary[str, str] = Vocabulary(squid.unescaped, "")
@@ -234,22 +231,17 @@ class Encoder:
             "extension": self.extensions.take_fresh(),
         }
         self.escaped_users.fresh = self.users.fresh
-        self.prefixes += [site[0] for site in batch.fresh["site"]]
         self._inspect(batch)
         return batch
 
     def _inspect(self, batch: Batch) -> None:
-        """Judge what has no verdict, where that is to be done; and note the entropy of everything that was judged."""
+        """Judge what has no verdict, where that is to be done."""
         if self.inspector is not None and len(batch):
             self.inspector.learn(batch.fresh)
             if not len(batch.waf):
                 batch.waf = np.zeros(len(batch), np.int32)
             self._judge(batch, np.flatnonzero(batch.waf == 0))
             batch.fresh["waf"] += self.wafs.take_fresh()
-        if batch.waf.any():
-            batch.entropy = np.zeros(len(batch), np.int64)
-            judged = np.flatnonzero(batch.waf)
-            batch.entropy[judged] = self._entropies(batch, judged)
 
     def _judge(self, batch: Batch, rows: Ints) -> None:
         assert self.inspector is not None
@@ -266,15 +258,6 @@ class Encoder:
             verdicts[place] = self.wafs.number(tuple(verdict))
         batch.waf = batch.waf.copy()
         batch.waf[rows] = verdicts
-
-    def _entropies(self, batch: Batch, rows: Ints) -> Ints:
-        """Of the URLs of some rows; those that are nothing but a site repeat."""
-        sites, rests = batch.site[rows], [batch.rest[place] for place in rows.tolist()]
-        alone, place_of = np.unique(sites, return_inverse=True)
-        found = entropies([self.prefixes[site] for site in alone.tolist()])[place_of]
-        longer = [place for place, rest in enumerate(rests) if rest]
-        found[longer] = entropies([self.prefixes[sites[place]] + rests[place] for place in longer])
-        return found
 
     def _extension(self, rest: str) -> int:
         """The number of the extension of what follows a site and has a dot."""

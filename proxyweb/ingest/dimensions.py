@@ -6,8 +6,12 @@ import sqlite3
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from proxyweb.catalogue.agents import Agent
-from proxyweb.ingest.groups import FactsOfKind, KindFacts, Numbers
+from proxyweb.ingest.entropy import entropies
+from proxyweb.ingest.groups import Column, FactsOfKind, Ints, KindFacts
 from proxyweb.ingest.record import BLOCKING_REASONS, NO_VERDICT, ResultKind, cache_result, is_opaque, status_text
 
 MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
@@ -121,19 +125,20 @@ class Dimensions:
             "waf": DimensionTable(conn, "waf_verdicts", ("score", "categories", "rules")),
             "extension": DimensionTable(conn, "extensions", ("extension",)),
         }
-        self.values: dict[str, list[Hashable]] = {}
-        self.ids: dict[str, Numbers] = {}
-        self.of_site: dict[str, Numbers] = {}
+        self.values: dict[str, list[Any]] = {}
+        self.ids: dict[str, Column] = {}
+        self.of_site: dict[str, Column] = {}
         self.facts_of_kind = FactsOfKind()
         self._hosts: dict[int, Host] = {}
+        self._site_entropies = Column()
         self.restart()
 
     def restart(self) -> None:
         """Forget the numbering."""
-        self.of_site = {column: Numbers() for column in Host._fields}
-        self.facts_of_kind, self._hosts = FactsOfKind(), {}
+        self.of_site = {column: Column() for column in Host._fields}
+        self.facts_of_kind, self._hosts, self._site_entropies = FactsOfKind(), {}, Column()
         self.values = {name: [_ABSENT[name]] if name in _ABSENT else [] for name in self.tables}
-        self.ids = {name: Numbers((0,) if name in _ABSENT else ()) for name in self.tables}
+        self.ids = {name: Column((0,) if name in _ABSENT else ()) for name in self.tables}
 
     def reload(self) -> None:
         """Take up the tables as they are now, and give the values that were numbered their ids again."""
@@ -156,6 +161,12 @@ class Dimensions:
                 self.ids[name].extend(self._resolve(name, values))
         for table in self.tables.values():
             table.flush()
+
+    def entropies_of_sites(self, numbers: NDArray[np.int32]) -> Ints:
+        """The entropy of what a site is by itself, by the site's number."""
+        known = self._site_entropies
+        known.extend(entropies([prefix for prefix, *_ in self.values["site"][len(known) :]]))
+        return known.of(numbers)
 
     def _resolve(self, name: str, values: Iterable[Any]) -> list[int]:
         if name == "site":

@@ -38,10 +38,12 @@ def entropies(texts: Sequence[str]) -> Ints:
 def _of_some(texts: Sequence[str]) -> Ints:
     all_octets = list(map(_octets, texts))
     lengths = np.fromiter(map(len, all_octets), np.int64, len(texts))
-    owners = np.repeat(np.arange(len(texts)) * 256, lengths)
-    counts = np.bincount(owners + np.frombuffer(b"".join(all_octets), np.uint8), minlength=256 * len(texts))
+    octets = np.frombuffer(b"".join(all_octets), np.uint8)
+    values = 256 if octets.max(initial=0) >= 128 else 128
+    owners = np.repeat(np.arange(len(texts)) * values, lengths)
+    counts = np.bincount(owners + octets, minlength=values * len(texts))
     logs = _logs()
-    spread = logs[lengths] - logs[counts].reshape(len(texts), 256).sum(axis=1)
+    spread = logs[lengths] - logs[counts].reshape(len(texts), values).sum(axis=1)
     found: Ints = 1000 * spread // (_SCALE * np.maximum(lengths, 1))
     return found
 

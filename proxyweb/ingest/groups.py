@@ -23,7 +23,7 @@ def ints(values: Iterable[int]) -> Ints:
     return np.array(values if isinstance(values, Sequence) else list(values), np.int64)
 
 
-class Numbers:
+class Column:
     """A column that grows: what stands at each number of a vocabulary."""
 
     def __init__(self, values: Sequence[int] = ()) -> None:
@@ -34,7 +34,7 @@ class Numbers:
     def __len__(self) -> int:
         return self._held
 
-    def extend(self, values: Sequence[int]) -> None:
+    def extend(self, values: Sequence[int] | Ints) -> None:
         end = self._held + len(values)
         if end > len(self._room):
             self._room = np.concatenate((self._room, np.zeros(end, np.int64)))

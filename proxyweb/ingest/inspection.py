@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from proxyweb.waf.request import AGENT, HOST, METHOD, PATH, QUERY, RAW, Value, v
 
 Found = frozenset[int]
 Numbers = NDArray[np.int32]
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:\d+").fullmatch
 OF_URLS = (RAW, PATH, QUERY)
 UNKNOWN, INNOCENT, GUILTY = 0, 1, 2
 
@@ -45,10 +47,11 @@ class Inspector:
         self._methods: list[str] = []
         self._prefixes: list[str] = []
         self._agents = [""]
-        self._in_methods = _Remembered(self._engine, lambda kind: [Value(METHOD, self._methods[kind][:64])])
-        self._in_agents = _Remembered(self._engine, self._of_agent)
-        self._in_hosts = _Remembered(self._engine, lambda way: self._of_site(way, (HOST,)))
-        self._in_sites = _Remembered(self._engine, lambda way: self._of_site(way, OF_URLS))
+        self._in_methods = _Remembered(lambda kinds: self._one_by_one(kinds, self._of_method))
+        self._in_agents = _Remembered(lambda agents: self._one_by_one(agents, self._of_agent))
+        self._in_hosts = _Remembered(self._hosts)
+        self._in_sites = _Remembered(self._sites)
+        self._known_hosts: dict[str, Found] = {}  # several sites have the same
 
     def learn(self, fresh: dict[str, list[Any]]) -> None:
         """Take up the values that a batch brings."""
@@ -84,22 +87,41 @@ class Inspector:
             if verdict.score
         }
 
+    def _one_by_one(self, numbers: Sequence[int], values_of: Callable[[int], Iterable[Value]]) -> dict[int, Found]:
+        return {number: self._engine.found(values_of(number)) for number in numbers}
+
+    def _of_method(self, kind: int) -> Iterable[Value]:
+        return [Value(METHOD, self._methods[kind][:64])]
+
     def _of_agent(self, agent: int) -> Iterable[Value]:
         text = self._agents[agent]
         return (value for value in values("", "", {"user-agent": text}) if value.target == AGENT) if text else ()
 
-    def _of_site(self, way: int, targets: tuple[str, ...]) -> Iterable[Value]:
+    def _of_site(self, way: int) -> Iterable[Value]:
         """What a site is by itself; an odd number is that of a CONNECT to it."""
-        prefix = self._prefixes[way // 2]
-        return (value for value in values("CONNECT" if way % 2 else "", prefix) if value.target in targets)
+        return values("CONNECT" if way % 2 else "", self._prefixes[way // 2])
+
+    def _hosts(self, ways: Sequence[int]) -> dict[int, Found]:
+        hosts = {way: value.text for way in ways for value in self._of_site(way) if value.target == HOST}
+        new = [host for host in set(hosts.values()) if host not in self._known_hosts]
+        found = self._bulk.in_hosts(new)
+        self._known_hosts.update((host, found.get(place, frozenset())) for place, host in enumerate(new))
+        return {way: self._known_hosts[host] for way, host in hosts.items()}
+
+    def _sites(self, ways: Sequence[int]) -> dict[int, Found]:
+        connects = [way for way in ways if way % 2 and _HOST_AND_PORT(self._prefixes[way // 2])]
+        found = self._bulk.in_connects([self._prefixes[way // 2] for way in connects])
+        others = set(ways) - set(connects)
+        return {connects[place]: rules for place, rules in found.items()} | self._one_by_one(
+            sorted(others), lambda way: (value for value in self._of_site(way) if value.target in OF_URLS)
+        )
 
 
 class _Remembered:
-    """The rules that hold for what a number stands for, asked once for each."""
+    """The rules that hold for what a number stands for, asked once for each; `find` leaves out those with none."""
 
-    def __init__(self, engine: Engine, values_of: Callable[[int], Iterable[Value]]) -> None:
-        self._engine = engine
-        self._values_of = values_of
+    def __init__(self, find: Callable[[Sequence[int]], Mapping[int, Found]]) -> None:
+        self._find = find
         self._state = np.zeros(1024, np.int8)
         self._found: dict[int, Found] = {}
 
@@ -109,11 +131,12 @@ class _Remembered:
             return []
         if numbers.max() >= len(self._state):
             self._state = np.concatenate((self._state, np.zeros(int(numbers.max()), np.int8)))
-        for number in np.unique(numbers[self._state[numbers] == UNKNOWN]).tolist():
-            found = self._engine.found(self._values_of(number))
-            self._state[number] = GUILTY if found else INNOCENT
-            if found:
-                self._found[number] = found
+        unknown = np.unique(numbers[self._state[numbers] == UNKNOWN])
+        if len(unknown):
+            found = {number: rules for number, rules in self._find(unknown.tolist()).items() if rules}
+            self._found |= found
+            self._state[unknown] = INNOCENT
+            self._state[list(found)] = GUILTY
         guilty = np.flatnonzero(self._state[numbers] == GUILTY)
         return [(place, self._found[int(numbers[place])]) for place in guilty.tolist()]
 

@@ -15,8 +15,9 @@ from proxyweb.db.database import advance, generation
 from proxyweb.ingest import totals
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.dimensions import Dimensions
+from proxyweb.ingest.entropy import entropies
 from proxyweb.ingest.first_seen import FirstSeen
-from proxyweb.ingest.groups import Rows, joined
+from proxyweb.ingest.groups import Ints, Rows, joined
 from proxyweb.ingest.postings import OpenSegment
 from proxyweb.ingest.rollups import forget_hours
 from proxyweb.ingest.sources import Checkpoint
@@ -91,7 +92,7 @@ class Store:
             dimensions.ids["peer"].of(batch.peer).tolist(), users.tolist(), batch.rest,
         )  # fmt: skip
         own = (rows["agent_id"].tolist(), batch.bytes_in.tolist(), batch.referer) if batch.extended else ()
-        inspected = (rows["waf_id"].tolist(),) if len(batch.entropy) else ()
+        inspected = (rows["waf_id"].tolist(),) if batch.waf.any() else ()
         names = (*NATIVE, *(OWN if own else ()), *(INSPECTED if inspected else ()))
         self.conn.executemany(_insert(names), zip(*native, *own, *inspected, strict=True))
         posted = {"client": rows["client_id"], "host": rows["host_id"], "kind": rows["kind_id"], "user": users}
@@ -108,9 +109,20 @@ class Store:
         nothing = np.zeros(len(batch), np.int64)
         columns["agent_id"] = ids["agent"].of(batch.agent) if batch.extended else nothing
         columns["bytes_in"] = batch.bytes_in if batch.extended else nothing
-        columns["waf_id"] = ids["waf"].of(batch.waf) if len(batch.entropy) else nothing
-        columns["entropy"] = batch.entropy if len(batch.entropy) else nothing
+        columns["waf_id"] = ids["waf"].of(batch.waf) if len(batch.waf) else nothing
+        columns["entropy"] = self._entropies(batch) if batch.waf.any() else nothing
         return Rows(columns, self.dimensions.facts_of_kind)
+
+    def _entropies(self, batch: Batch) -> Ints:
+        """Of the URLs that the WAF looked at, 0 for the others. Those that are nothing but a site repeat."""
+        sites, found = self.dimensions.values["site"], self.dimensions.entropies_of_sites(batch.site)
+        longer = [place for place, rest in enumerate(batch.rest) if rest]
+        numbers = batch.site[longer].tolist()
+        found[longer] = entropies(
+            [sites[number][0] + batch.rest[at] for number, at in zip(numbers, longer, strict=True)]
+        )
+        found[batch.waf == 0] = 0
+        return found
 
     def _flush(self) -> None:
         if self.rows:

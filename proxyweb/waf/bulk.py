@@ -58,28 +58,25 @@ class _Aimed:
     """What is looked for at one target, in lines."""
 
     def __init__(self, engine: Engine, target: str, cache: Path | None) -> None:
+        self._engine = engine
         aim = engine.patterns_at(target)
-        self.judges_all = aim is None
+        self._numbers = aim and aim.numbers
         if aim is not None:
-            self.patterns = Patterns(aim.patterns, cache and cache / f"{target}-lines.hyperscan", lines=True)
-            self.named = Patterns(aim.named, cache and cache / f"{target}-named-lines.hyperscan", lines=True)
-            self.names = aim.names
+            self._patterns = Patterns(aim.patterns, cache and cache / f"{target}-lines.hyperscan", lines=True)
 
-    def matched(self, lines: _Lines) -> Flags:
-        """Lines with what rules look for whatever its name; all, where the owner's rules would have to be asked."""
-        if self.judges_all:
-            return np.ones(len(lines), np.bool_)
-        return lines.with_any_at(self.patterns.ends(lines.text))
-
-    def matched_by_name(self, values: _Lines, name_of: Callable[[int], str]) -> list[int]:
-        """The values with what rules look for under their names; `name_of` gives a value's name."""
-        if self.judges_all:
-            return []
-        matches = self.named.matches(values.text)
-        numbers = values.numbers([last for _, last in matches]).tolist()
-        return [
-            number for number, (place, _) in zip(numbers, matches, strict=True) if self.names[place](name_of(number))
-        ]
+    def suspects(self, lines: _Lines, value_of: Callable[[int], Value]) -> set[int]:
+        """The lines for which a rule may hold: all, where the owner's rules have to be asked. `value_of` gives a line
+        as it is judged."""
+        if self._numbers is None:
+            return set(range(len(lines)))
+        matches = self._patterns.matches(lines.text)
+        found: set[int] = set()
+        numbers = lines.numbers([last for _, last in matches]).tolist()
+        for line, place in set(zip(numbers, (place for place, _ in matches), strict=True)):
+            rule = self._numbers[place]
+            if line not in found and (rule is None or self._engine.holds(rule, value_of(line))):
+                found.add(line)
+        return found
 
 
 class Bulk:
@@ -88,7 +85,7 @@ class Bulk:
     def __init__(self, engine: Engine, cache: Path | None = None) -> None:
         """`cache` is the folder of compiled patterns. Raises ConfigError."""
         self._engine = engine
-        self._at = {target: _Aimed(engine, target, cache) for target in (RAW, PATH, QUERY, REFERER)}
+        self._at = {target: _Aimed(engine, target, cache) for target in (RAW, PATH, QUERY, REFERER, HOST)}
 
     def in_urls(self, prefixes: Sequence[str], rests: Sequence[str]) -> dict[int, frozenset[int]]:
         """By place, the numbers of the rules that hold for URLs, where any does. Each is given by its prefix, up to and
@@ -97,14 +94,16 @@ class Bulk:
             return {}
         urls = list(map("".join, zip(prefixes, rests, strict=True)))
         suspects: defaultdict[int, list[Value]] = defaultdict(list)
-        odd = [place for place, url in enumerate(urls) if not _ordinary(prefixes[place]) or not _fits(url)]
+        odd = _unfit(urls)
+        if not all(map(_ordinary, set(prefixes))):
+            odd += [place for place, prefix in enumerate(prefixes) if not _ordinary(prefix)]
         for place in odd:
-            suspects[place] = [value for value in values("", urls[place]) if value.target not in (METHOD, HOST)]
+            suspects[place] += (value for value in values("", urls[place]) if value.target not in (METHOD, HOST))
             urls[place] = ""
         parts = [rest.partition("?") for rest in rests]
         for place in odd:
             parts[place] = ("", "", "")
-        for place in np.flatnonzero(self._at[RAW].matched(_Lines(urls))).tolist():
+        for place in self._at[RAW].suspects(_Lines(urls), lambda place: Value(RAW, urls[place])):
             suspects[place].append(Value(RAW, urls[place]))
         self._look_at_paths(PATH, [f"/{path}" for path, _, _ in parts], suspects)
         self._look_at_queries(QUERY, [query for _, _, query in parts], suspects)
@@ -115,14 +114,33 @@ class Bulk:
         if not referers:
             return {}
         suspects: defaultdict[int, list[Value]] = defaultdict(list)
-        parts = [("", "", "")] * len(referers)
-        for place, referer in enumerate(referers):
-            if _fits(referer):
-                parts[place] = referer.partition("?")
-            else:
-                suspects[place] = [value for value in values("", "", {"referer": referer}) if value.target == REFERER]
+        parts = [referer.partition("?") for referer in referers]
+        for place in _unfit(referers):
+            suspects[place] += (
+                value for value in values("", "", {"referer": referers[place]}) if value.target == REFERER
+            )
+            parts[place] = ("", "", "")
         self._look_at_paths(REFERER, [address for address, _, _ in parts], suspects)
         self._look_at_queries(REFERER, [query for _, _, query in parts], suspects)
+        return self._held(suspects)
+
+    def in_hosts(self, hosts: Sequence[str]) -> dict[int, frozenset[int]]:
+        """By place, the numbers of the rules that hold for hosts, where any does."""
+        return self._in_lines(HOST, hosts)
+
+    def in_connects(self, urls: Sequence[str]) -> dict[int, frozenset[int]]:
+        """The same for what CONNECT asks for, `host:port`, as it stands there."""
+        return self._in_lines(RAW, urls)
+
+    def _in_lines(self, target: str, texts: Sequence[str]) -> dict[int, frozenset[int]]:
+        if not texts:
+            return {}
+        lines, unfit = list(texts), _unfit(texts)
+        for place in unfit:
+            lines[place] = ""
+        suspects = {place: [Value(target, texts[place])] for place in unfit}
+        for place in self._at[target].suspects(_Lines(lines), lambda place: Value(target, texts[place])):
+            suspects[place] = [Value(target, texts[place])]
         return self._held(suspects)
 
     def _held(self, suspects: Mapping[int, Sequence[Value]]) -> dict[int, frozenset[int]]:
@@ -131,8 +149,9 @@ class Bulk:
     def _look_at_paths(self, target: str, paths: Sequence[str], suspects: dict[int, list[Value]]) -> None:
         """Add the paths, or addresses, that are disguised or that a pattern matches."""
         lines = _Lines(paths)
-        suspicious = lines.with_any(_CHANGED_IN_PATH[lines.octets]) | self._at[target].matched(lines)
-        for place in np.flatnonzero(suspicious).tolist():
+        suspicious = self._at[target].suspects(lines, lambda place: Value(target, paths[place]))
+        suspicious.update(np.flatnonzero(lines.with_any(_CHANGED_IN_PATH[lines.octets])).tolist())
+        for place in suspicious:
             if paths[place] not in ("", "/"):
                 suspects[place].append(Value(target, normal(paths[place])))
 
@@ -151,14 +170,12 @@ class Bulk:
             line = int(line_of[number])
             return queries[given[line]].split("&")[number - int(first[line]) - 1]
 
-        def name(number: int) -> str:
-            return pair(number).partition("=")[0].lower()
+        def value(number: int) -> Value:
+            name, equals, content = pair(number).partition("=")
+            return Value(target, content, name.lower()) if equals else Value(target, name)
 
-        suspicious = contents.with_any(_CHANGED[contents.octets]) | self._at[target].matched(contents)
-        numbers = set(np.flatnonzero(suspicious).tolist())
-        numbers.update(
-            self._at[target].matched_by_name(contents, lambda number: pair(number).partition("=")[0].lower())
-        )
+        numbers = self._at[target].suspects(contents, value)
+        numbers.update(np.flatnonzero(contents.with_any(_CHANGED[contents.octets])).tolist())
         numbers.update(_packed(contents))
         for odd in _ODD_NAME.finditer(lines.text):
             numbers.add(lines.text.count(b"&", 0, odd.start() + 1) + int(lines.numbers([odd.start()])[0]))
@@ -177,9 +194,12 @@ def _ordinary(prefix: str) -> bool:
     return _ORDINARY(prefix) is not None
 
 
-def _fits(text: str) -> bool:
-    """Whether it can be a line, as it is."""
-    return len(text) <= LONGEST and text.isascii() and "\n" not in text
+def _unfit(texts: Sequence[str]) -> list[int]:
+    """The places of those that can't be lines as they are."""
+    together = "".join(texts)
+    if together.isascii() and "\n" not in together and len(max(texts, key=len)) <= LONGEST:
+        return []
+    return [place for place, text in enumerate(texts) if len(text) > LONGEST or not text.isascii() or "\n" in text]
 
 
 class _Lines:

@@ -11,7 +11,7 @@ from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxyweb.waf import shell, sql
 from proxyweb.waf.checks import CHECKS
@@ -53,12 +53,11 @@ INNOCENT = Verdict(0, (), (), False)
 
 
 class Aim(NamedTuple):
-    """What is looked for in lines at one target: `patterns` in every value, each of `named` in the values of those
-    parameters for whose names the function of that place holds. No line holds a line's end."""
+    """What is looked for in lines at one target, and whose pattern each is: a rule's number, or None for what only
+    makes a text worth a look. No line holds a line's end."""
 
     patterns: list[Pattern]
-    named: list[Pattern]
-    names: list[Callable[[str], object]]
+    numbers: list[int | None]
 
 
 class _Confirmed(NamedTuple):
@@ -133,18 +132,13 @@ class Engine:
         if any(rule.engine == "re2" for _, rule in aimed):
             return None
         plain = _plain(aimed)
-        named = [(number, rule) for number, rule in plain if rule.names]
-        return Aim(
-            _patterns([(number, rule) for number, rule in plain if not rule.names], ())
-            + [(FORMS[form].trigger.replace(r"\n", ""), False) for form in forms],
-            _patterns(named, ()),
-            [cast("Callable[[str], object]", self._confirmed[number].names) for number, _ in named],
-        )
+        triggers = [(FORMS[form].trigger.replace(r"\n", ""), False) for form in forms]
+        return Aim(_patterns(plain, ()) + triggers, [number for number, _ in plain] + [None] * len(forms))
 
     def _found(self, value: Value) -> set[int]:
         """The numbers of the rules that hold for a value, on or off."""
         stage = self._raw if value.target == RAW else self._decoded
-        return {number for number in self._places(stage, value) if self._holds(number, value)}
+        return {number for number in self._places(stage, value) if self.holds(number, value)}
 
     def _places(self, stage: _Stage, value: Value) -> Iterator[int]:
         last = len(stage.numbers)
@@ -161,7 +155,8 @@ class Engine:
             for place in stage.own.found(value.text):
                 yield stage.own_numbers[place]
 
-    def _holds(self, number: int, value: Value) -> bool:
+    def holds(self, number: int, value: Value) -> bool:
+        """Whether a rule holds for a value in which its pattern was found."""
         rule = self._confirmed[number]
         return (
             value.target in rule.targets

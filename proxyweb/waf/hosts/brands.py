@@ -51,7 +51,6 @@ def load() -> Brands:
     return Brands(names, domains, labels, {variant: tuple(of) for variant, of in shortened.items()}, folded)
 
 
-@lru_cache(4096)
 def posing(host: str) -> float:
     """How sure it is that `host` poses as a brand: 0 not at all, 0.5 one letter off, 1 sure."""
     name = parse(host)
@@ -62,10 +61,17 @@ def posing(host: str) -> float:
         return 0.0
     if _in_front(name, known):
         return 1.0
-    if name.label in known.labels:
+    return _of_label(name.label)
+
+
+@lru_cache(16_384)
+def _of_label(label: str) -> float:
+    """The same of a label, whoever's domain it is."""
+    known = load()
+    if label in known.labels:
         return 0.0
-    shown = _shown(name.label)
-    if (shown != name.label and shown in known.names and len(shown) >= 4) or _looks_like(shown, known):
+    shown = _shown(label)
+    if (shown != label and shown in known.names and len(shown) >= 4) or _looks_like(shown, known):
         return 1.0
     off = _one_off(shown, known)
     return max(off, _baiting(shown, known))

@@ -67,14 +67,18 @@ def features(label: str, pairs: dict[str, float], unseen: float) -> list[float]:
     ]
 
 
-@lru_cache(4096)
 def probability(host: str) -> float:
     """How probable it is that a program made the host's registered label up; 0 for what is too short to tell."""
     name = parse(host)
     if name is None or len(name.label) < SHORTEST or name.label.startswith("xn--") or not name.label.isascii():
         return 0.0
+    return _of_label(name.label.lower())
+
+
+@lru_cache(16_384)
+def _of_label(label: str) -> float:
     trained = model()
-    values = features(name.label.lower(), trained.pairs, trained.unseen)
+    values = features(label, trained.pairs, trained.unseen)
     total = trained.bias + sum(weight * value for weight, value in zip(trained.weights, values, strict=True))
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, total))))
 

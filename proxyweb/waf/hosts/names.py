@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 # Second levels under which countries register names. The public suffix list knows thousands more, and takes longer to
@@ -23,6 +24,7 @@ class Name(NamedTuple):
         return f"{self.label}.{self.suffix}"
 
 
+@lru_cache(16_384)
 def parse(host: str) -> Name | None:
     """The parts of a host, or None where nobody registered it: an address, a single label."""
     labels = host.strip(".").split(".")
