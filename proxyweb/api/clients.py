@@ -20,7 +20,7 @@ from proxyweb.db.connection import snapshot
 from proxyweb.errors import Invalid, NotFound
 from proxyweb.privacy import is_masked_address
 from proxyweb.queries import clients
-from proxyweb.queries.hosts import hosts_of_clients
+from proxyweb.queries.client_hosts import hosts_of_clients
 from proxyweb.queries.log_pages import PageRequest, page
 from proxyweb.queries.log_rows import rows_by_id
 from proxyweb.queries.selection import Selection

@@ -85,7 +85,7 @@ def _by_postings(conn: sqlite3.Connection, segment: Segment, selection: Selectio
     found: set[int] | None = None
     for dimension, values in smallest_first:
         offsets = array("H")
-        for blob in _lists(conn, dimension, segment.number, values):
+        for (blob,) in lists(conn, dimension, segment.number, values):
             offsets.frombytes(blob)
         found = set(offsets) if found is None else found.intersection(offsets)
         if not found:
@@ -94,16 +94,20 @@ def _by_postings(conn: sqlite3.Connection, segment: Segment, selection: Selectio
     return [base + offset for offset in sorted(found or ())]
 
 
-def _lists(conn: sqlite3.Connection, dimension: str, segment: int, values: frozenset[int]) -> list[bytes]:
+def lists(
+    conn: sqlite3.Connection, dimension: str, segment: int, values: frozenset[int], columns: str = "p.offsets"
+) -> list[tuple[bytes, ...]]:
+    """The posting lists of these values in a full segment."""
     table, base = TABLES[dimension], segment << VALUE_BITS
     if len(values) <= PROBED_AT_MOST:
-        rows = conn.execute(
-            f"SELECT p.offsets FROM json_each(?) AS j CROSS JOIN {table} AS p ON p.id = j.value",
+        return conn.execute(
+            f"SELECT {columns} FROM json_each(?) AS j CROSS JOIN {table} AS p ON p.id = j.value",
             (json.dumps([base | value for value in values]),),
-        )
-        return [blob for (blob,) in rows]
-    rows = conn.execute(f"SELECT id, offsets FROM {table} WHERE id BETWEEN ? AND ?", (base, base | _VALUE_MASK))
-    return [blob for list_id, blob in rows if list_id & _VALUE_MASK in values]
+        ).fetchall()
+    rows = conn.execute(
+        f"SELECT p.id, {columns} FROM {table} AS p WHERE id BETWEEN ? AND ?", (base, base | _VALUE_MASK)
+    )
+    return [tuple(blobs) for list_id, *blobs in rows if list_id & _VALUE_MASK in values]
 
 
 def count_by_postings(conn: sqlite3.Connection, dimension: str, values: frozenset[int], numbers: list[int]) -> int:

@@ -95,7 +95,7 @@ def wrong(result: Result) -> set[str]:
 
 def damages(table: str, columns: list[str]) -> list[str]:
     """What can be done to a derived table by hand; `columns` with the key before the rest."""
-    first, last = columns[0], columns[-1]
+    first = columns[0]
     if table in ROLLUP_TABLES:
         ones = ", 1" * (len(columns) - 1)
         some = f"{first} = (SELECT max({first}) FROM {table})"
@@ -117,16 +117,16 @@ def damages(table: str, columns: list[str]) -> list[str]:
             *(f"UPDATE {table} SET {name} = {name} + 1" for name in columns[1:]),
         ]
     some = f"id = (SELECT id FROM {table} LIMIT 1 OFFSET 3)"
+    blobs = ", x'0000'" * (len(columns) - 1)
+    cuts = ("substr({0}, 3)", "substr({0}, 2)", "CAST({0} || x'0100' AS BLOB)")
     return [
         f"DELETE FROM {table}",
         f"DELETE FROM {table} WHERE {some}",
         f"DELETE FROM {table} WHERE id >> 32 = 2",
-        f"INSERT INTO {table} VALUES ({FULL_SEGMENTS << 32 | 1}, x'0000')",
-        f"INSERT INTO {table} VALUES ({1 << 60}, x'0000')",
-        f"INSERT INTO {table} VALUES (900000, x'0000')",
-        f"UPDATE {table} SET {last} = substr({last}, 3) WHERE {some}",
-        f"UPDATE {table} SET {last} = substr({last}, 2) WHERE {some}",
-        f"UPDATE {table} SET {last} = CAST({last} || x'0100' AS BLOB) WHERE {some}",
+        f"INSERT INTO {table} VALUES ({FULL_SEGMENTS << 32 | 1}{blobs})",
+        f"INSERT INTO {table} VALUES ({1 << 60}{blobs})",
+        f"INSERT INTO {table} VALUES (900000{blobs})",
+        *(f"UPDATE {table} SET {name} = {cut.format(name)} WHERE {some}" for name in columns[1:] for cut in cuts),
     ]
 
 

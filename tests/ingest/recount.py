@@ -20,6 +20,7 @@ def assert_adds_up(conn: sqlite3.Connection) -> None:
         == conn.execute(zones.RECOUNT, bounds).fetchall()
     )
     assert posting_lists(conn) == posting_lists_of_rows(conn)
+    assert hosts_beside_clients(conn) == hosts_of_rows(conn)
     ids = [number for (number,) in conn.execute("SELECT id FROM proxy_logs ORDER BY id")]
     next_id = conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
     assert ids == list(range(next_id - len(ids), next_id))
@@ -53,6 +54,23 @@ def posting_lists_of_rows(conn: sqlite3.Connection) -> dict[tuple[str, int, int]
             if value:
                 found[name, number // postings.SEGMENT_ROWS, value].append(number)
     return found
+
+
+def hosts_beside_clients(conn: sqlite3.Connection) -> dict[int, int]:
+    """Id → host, as it stands beside the clients' lists."""
+    found: dict[int, int] = {}
+    for key, offsets, hosts in conn.execute("SELECT id, offsets, hosts FROM client_postings"):
+        first = (key >> postings.VALUE_BITS) * postings.SEGMENT_ROWS
+        beside = postings.hosts_beside(offsets, hosts).tolist()
+        found |= {first + at: host for at, host in zip(array("H", offsets), beside, strict=True)}
+    return found
+
+
+def hosts_of_rows(conn: sqlite3.Connection) -> dict[int, int]:
+    """The same, of the rows of full segments."""
+    next_id = conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
+    rows = "SELECT l.id, host_id FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id WHERE l.id < ?"
+    return dict(conn.execute(rows, (next_id // postings.SEGMENT_ROWS * postings.SEGMENT_ROWS,)).fetchall())
 
 
 def dump(conn: sqlite3.Connection) -> dict[str, list[Any]]:

@@ -74,7 +74,7 @@ def test_any_page_is_what_sorting_everything_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if through_postings:
-        monkeypatch.setattr(log_pages, "_SCAN_AT_MOST", 0)
+        monkeypatch.setattr(log_pages, "_cost_through_postings", lambda request, rows_in_time: 0)
         monkeypatch.setattr(log_pages, "_GATHER_AT_MOST", 0)
     choose = random.Random(str(filters))
     selection, selected = select(conn, filters), oracle.select(filters)

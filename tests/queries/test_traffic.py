@@ -16,6 +16,7 @@ from proxyweb.db.connection import connect
 from proxyweb.ingest.groups import DAY_MS, HOUR_MS
 from proxyweb.privacy import mask_address
 from proxyweb.queries import clients, hosts, traffic
+from proxyweb.queries.client_hosts import hosts_of_clients
 from proxyweb.queries.selection import Mask
 from proxyweb.queries.windows import Window, window
 from tests.counted_hours import HOURS, counted_copy
@@ -114,8 +115,8 @@ def test_one_client(conn: sqlite3.Connection, rows: list[Counted], span: Window,
         min(row.time_ms for row in own),
         max(row.time_ms for row in own if row.time_ms < span.row_bounds["end_ms"]),
     )
-    by_host = without_last(ranked((row.host, row) for row in counted))
-    assert hosts.hosts_of_clients(conn, ids, span, 10) == by_host[:10]
+    by_host = ranked((row.host, row) for row in counted)
+    assert hosts_of_clients(conn, ids, span, 10) == [figures[:3] for figures in by_host[:10]]
 
 
 def test_one_masked_client(conn: sqlite3.Connection, rows: list[Counted], span: Window) -> None:
@@ -125,8 +126,8 @@ def test_one_masked_client(conn: sqlite3.Connection, rows: list[Counted], span: 
     assert found is not None
     assert (found.requests, found.bytes) == (len(counted), sum(row.bytes for row in counted))
     assert found.first_ms == min(row.time_ms for row in rows if row.client.startswith("10.0.1."))
-    by_host = without_last(ranked((row.host, row) for row in counted))
-    assert hosts.hosts_of_clients(conn, ids, span, 10) == by_host[:10]
+    by_host = ranked((row.host, row) for row in counted)
+    assert hosts_of_clients(conn, ids, span, 10) == [figures[:3] for figures in by_host[:10]]
 
 
 def test_the_cache(conn: sqlite3.Connection, rows: list[Counted], span: Window) -> None:

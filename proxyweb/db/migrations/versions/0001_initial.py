@@ -1,6 +1,6 @@
 """Accounts, settings, audit log, and the log's own tables.
 
-How the log is kept, at about 66 bytes a request, everything in, where a native line has 130:
+How the log is kept, at about 68 bytes a request, everything in, where a native line has 130:
 
 - `proxy_logs` is the fact table. Its id is the order of arrival and is never given twice. Text that repeats is kept
   once in a dimension table; id 0 there means "none", since SQLite stores a 0 in no bytes at all.
@@ -11,7 +11,8 @@ How the log is kept, at about 66 bytes a request, everything in, where a native 
   touches only the zones that can matter, whatever order rows arrived in.
 - The posting lists (`*_postings`) hold, for every full segment of 65,536 ids and each value in it, the ids' offsets
   as 16-bit integers: an inverted index at about 2.5 bytes an entry where a B-tree takes 12 to 17, and appended to,
-  where a B-tree is written all over. Their id is `segment << 32 | value's id`.
+  where a B-tree is written all over. Their id is `segment << 32 | value's id`. Beside a client's offsets are the host
+  ids of those rows, all in two bytes, or all in four where one needs them.
 - `sources` are the files read so far, known by their content: the CRC of each 512 bytes of it (`source_marks`).
 - Rollups are declared in `ingest/rollups.py`; each equals a recount of the rows, at any time. Buckets are Unix time
   divided by their length: five minutes, an hour, a day (UTC).

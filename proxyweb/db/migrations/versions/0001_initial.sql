@@ -138,7 +138,7 @@ CREATE TABLE log_zones (
 CREATE INDEX log_zones_min_ms ON log_zones (min_ms, max_ms, rows);
 CREATE INDEX log_zones_max_ms ON log_zones (max_ms, min_ms, rows);
 
-CREATE TABLE client_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
+CREATE TABLE client_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL, hosts BLOB NOT NULL) STRICT;
 CREATE TABLE host_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
 CREATE TABLE kind_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
 CREATE TABLE user_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
