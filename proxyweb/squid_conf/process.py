@@ -29,7 +29,7 @@ def process_id(pid_file: Path) -> int | None:
         return None
     try:
         os.kill(int(text), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return None
     except PermissionError:  # it is there, and another user's
         pass
