@@ -18,8 +18,9 @@ from proxyweb.db.migrate import is_current
 from proxyweb.errors import ConfigError, DatabaseError
 from proxyweb.escaping import printable
 from proxyweb.settings import Value
+from proxyweb.squid_conf import helper_trial
 from proxyweb.squid_conf.build import UNKNOWN, ask
-from proxyweb.squid_conf.comparison import compare
+from proxyweb.squid_conf.comparison import Finding, compare, user_of
 from proxyweb.squid_conf.include_file import Places, include_file, text, warnings
 
 MAIN = ""
@@ -27,7 +28,12 @@ STATES = {True: "ok   ", False: "WRONG", None: "?    "}
 
 
 @click.command("squid-conf")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write FILE, if it isn't so already.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Write FILE, if it isn't so already.",
+)
 @click.option(
     "--check",
     "checked",
@@ -59,7 +65,7 @@ def squid_conf(output: Path | None, checked: str | None, access_log: Path | None
         if build is None:
             raise ConfigError(f"There is no {program} here; name Squid's program with --squid.")
         main = Path(checked).absolute() if checked else build.main_configuration
-        findings = list(compare(main, blocks, values, build))
+        findings = [*compare(main, blocks, values, build), _helper(places, user_of(main, build))]
         for finding in findings:
             click.echo(f"{STATES[finding.fine]} {printable(finding.sentence)}")
         sys.exit(0 if all(finding.fine for finding in findings) else 1)
@@ -69,6 +75,9 @@ def squid_conf(output: Path | None, checked: str | None, access_log: Path | None
         click.echo(text(blocks), nl=False)
     elif _write(output, text(blocks)):
         click.echo(f"Wrote {output}; 'squid -k reconfigure' puts it in force.")
+        helper = _helper(places, (build or UNKNOWN).user)
+        if helper.fine is False:
+            click.echo(f"proxyweb: {printable(helper.sentence)}", err=True)
     else:
         click.echo(f"{output} is what the settings ask for.")
 
@@ -83,6 +92,16 @@ def _settings(config: Config) -> dict[str, Value]:
             return settings.read(conn)
     except sqlite3.Error as error:
         raise translated(error, config.database) from error
+
+
+def _helper(places: Places, user: str) -> Finding:
+    try:
+        complaint = helper_trial.complaint(places, user)
+    except helper_trial.Untried as reason:
+        return Finding(None, f"Whether Squid's user can start the helper can't be found out: {reason}.")
+    if complaint:
+        return Finding(False, f"Squid would deny every request, or judge none: {complaint}.")
+    return Finding(True, f"Squid's user {user} can start the helper.")
 
 
 def _access_log(config: Config, given: Path | None) -> Path:

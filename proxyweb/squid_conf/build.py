@@ -28,6 +28,8 @@ class Build:
     log_folder: Path = Path("/var/log/squid")
     helper_folder: Path = Path("/usr/lib/squid")
     cache_folder: Path = Path("/var/spool/squid")
+    user: str = "proxy"
+    """As whom it runs, and its helpers, when root starts it."""
 
 
 UNKNOWN = Build()
@@ -49,6 +51,7 @@ def build_of(said: str) -> Build:
         log_folder=_path(options, "--with-logdir", UNKNOWN.log_folder),
         helper_folder=_path(options, "--libexecdir", UNKNOWN.helper_folder),
         cache_folder=_path(options, "--with-swapdir", UNKNOWN.cache_folder),
+        user=options.get("--with-default-user") or "nobody",
     )
 
 

@@ -43,6 +43,12 @@ def compare(main: Path, blocks: Sequence[Block], settings: Mapping[str, Value], 
     yield from _running(main, configuration, build)
 
 
+def user_of(main: Path, build: Build) -> str:
+    """As whom Squid runs its helpers, where root starts it."""
+    named = [directive.words[1] for directive in read(main).of("cache_effective_user") if len(directive.words) > 1]
+    return named[-1] if named else build.user
+
+
 def _content(path: Path, found: str, blocks: Sequence[Block]) -> Iterator[Finding]:
     wanted = text(blocks)
     if found == wanted:

@@ -131,7 +131,9 @@ class Squid:
     ) -> None:
         self.port = port or free_port()
         self._user = _unprivileged()
-        self._squid = [*_becoming(self._user), squid_binary()]
+        self.by = _becoming(self._user)
+        """The command that runs another one as it runs itself."""
+        self._squid = [*self.by, squid_binary()]
         self._rules = list(rules)
         self._settings = list(settings)
         self._logs = {**({"access.log": log_format} if log_format else {}), **(more_logs or {})}

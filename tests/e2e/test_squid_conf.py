@@ -31,8 +31,8 @@ class Told:
         self.squid = Squid(rules=[f'include "{self.file}"'], log_format="")
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`proxyweb squid-conf WORDS`, told of the log by what it follows."""
-        return command(self.instance, self.squid.access_log, "squid-conf", *words)
+        """`proxyweb squid-conf WORDS` as Squid's user, told of the log by what it follows."""
+        return command(self.instance, self.squid.access_log, "squid-conf", *words, by=self.squid.by)
 
     def write(self) -> str:
         """What writing the file says."""
