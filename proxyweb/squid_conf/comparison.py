@@ -78,7 +78,7 @@ def _order(configuration: Configuration, ours: Path) -> Iterator[Finding]:
             fine = False
             yield Finding(False, f"{directive.place} lets pass before {ours} is asked.")
     if fine:
-        yield Finding(True, "Nothing is allowed before it is asked.")
+        yield Finding(True, f"No rule lets anything pass before {ours} is asked.")
     logs = [target for directive in configuration.of("access_log") if directive.file == ours
             for target in directive.words[1:2]]  # fmt: skip
     for directive in configuration.of("access_log"):
@@ -133,7 +133,7 @@ def _running(main: Path, configuration: Configuration, build: Build) -> Iterator
     if int(changed) > loaded:
         yield Finding(False, f"The running Squid hasn't read what changed at {_local(changed)}; {RELOAD} do so.")
     else:
-        yield Finding(True, f"The running Squid has read it (at {_local(loaded)}).")
+        yield Finding(True, f"The running Squid has read its files as they are (at {_local(loaded)}).")
 
 
 def _path(configuration: Configuration, name: str, default: Path) -> Path:

@@ -1,7 +1,6 @@
 """The include file as text: a block for each thing that Squid does for us, made from the settings.
 
-Squid's words are those of 5.7, checked against the documentation of 6 and 7. All names in it begin with `proxyweb`, so
-that they are no one else's.
+Tried with Squid 5.7, with and without OpenSSL. All names in it begin with `proxyweb`, so that they are no one else's.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from proxyweb.squid_conf.content import name_pattern, path_pattern, types_patter
 from proxyweb.squid_conf.include_file import warnings
 from tests.squid_conf.places import PLACES, values, written
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "squid.md"
 BUMPING = Build("5.7", can_bump=True, has_certificate_helper=True)
 SAID = (
     "Squid Cache: Version 6.13\nService Name: squid\nDebian linux\n\nThis binary uses OpenSSL 3.5.\n\n"
@@ -34,6 +35,11 @@ def test_with_everything_off_it_logs_and_asks_the_helper() -> None:
     assert [line.split()[0] for line in directives(written())] == [
         "logformat", "access_log", "external_acl_type", "acl", "http_access",
     ]  # fmt: skip
+
+
+def test_the_documentation_shows_what_is_in_it() -> None:
+    shown = {line.strip() for line in DOCUMENTATION.read_text("utf-8").splitlines()}
+    assert set(directives(written())) <= shown
 
 
 @pytest.mark.parametrize(
