@@ -6,8 +6,10 @@ import os
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -65,10 +67,7 @@ def squid_conf(output: Path | None, checked: str | None, access_log: Path | None
         if build is None:
             raise ConfigError(f"There is no {program} here; name Squid's program with --squid.")
         main = Path(checked).absolute() if checked else build.main_configuration
-        findings = [*compare(main, blocks, values, build), _helper(places, user_of(main, build))]
-        for finding in findings:
-            click.echo(f"{STATES[finding.fine]} {printable(finding.sentence)}")
-        sys.exit(0 if all(finding.fine for finding in findings) else 1)
+        _say([*compare(main, blocks, values, build), _helper(places, user_of(main, build))])
     for sentence in warnings(values, build):
         click.echo(f"proxyweb: {sentence}", err=True)
     if output is None:
@@ -80,6 +79,12 @@ def squid_conf(output: Path | None, checked: str | None, access_log: Path | None
             click.echo(f"proxyweb: {printable(helper.sentence)}", err=True)
     else:
         click.echo(f"{output} is what the settings ask for.")
+
+
+def _say(findings: Sequence[Finding]) -> NoReturn:
+    for finding in findings:
+        click.echo(f"{STATES[finding.fine]} {printable(finding.sentence)}")
+    sys.exit(0 if all(finding.fine for finding in findings) else 1)
 
 
 def _settings(config: Config) -> dict[str, Value]:
