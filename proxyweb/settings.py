@@ -6,18 +6,25 @@ They are changed by `setting_changes.py`; reading them needs nothing but a conne
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from proxyweb.setting_texts import domains, extensions, working_hours
 
 Value = bool | int | str
 MODES = ("block", "detect")
 FAILURES = ("open", "closed")
 TRUTHS = {"true": True, "false": False}
+RISKY = "exe,msi,msp,msix,appx,scr,pif,cpl,bat,cmd,ps1,vbs,vbe,jse,wsf,wsh,hta,lnk,reg,jar"
+"""What runs on a click on Windows, `.jar` anywhere. Not `js`, of which the web is made, nor `com`, which ends names."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One setting. Its default says its type: a bool, an int from `low` to `high`, or one of `choices`."""
+    """One setting. Its default says its type: a bool, an int from `low` to `high`, one of `choices`, or a text.
+
+    A text is kept as `form` gives it, which raises ValueError on what it can't be.
+    """
 
     name: str
     default: Value
@@ -25,6 +32,7 @@ class Declared:
     low: int = 0
     high: int = 0
     choices: tuple[str, ...] = ()
+    form: Callable[[str], str] | None = None
 
     def parse(self, value: object) -> Value:
         """The value for what JSON or the database holds: `true` and `"true"` are the same. Raises ValueError."""
@@ -37,6 +45,10 @@ class Declared:
             if value not in self.choices:
                 raise ValueError(f"must be {' or '.join(self.choices)}")
             return str(value)
+        if self.form:
+            if not isinstance(value, str):
+                raise ValueError("must be text")
+            return self.form(value)
         number = int(value) if isinstance(value, str) and _is_digits(value) else value
         if type(number) is not int or not self.low <= number <= self.high:
             raise ValueError(f"must be a whole number from {self.low} to {self.high}")
@@ -52,12 +64,16 @@ SETTINGS = (
     Declared("waf_on_failure", "open", "What the WAF does when it can't judge: open lets pass.", choices=FAILURES),
     Declared("waf_score_log", False, "Score what the WAF did not judge in the proxy, as the log is read."),
     Declared("ssl_bump_enabled", False, "Filter HTTPS: decrypt it, so that the requests in it can be inspected."),
+    Declared("ssl_bump_exceptions", "", "Domains whose HTTPS stays encrypted, separated by commas.", form=domains),
     Declared("enable_domain_blacklist", False, "Block requests to the domains of the domain blacklist."),
     Declared("enable_ip_blacklist", False, "Block requests to the addresses of the IP blacklist."),
     Declared("block_direct_ip", False, "Block requests to literal addresses, which domain rules can't judge."),
     Declared("enable_content_filtering", False, "Block risky file types."),
-    Declared("enable_rate_limiting", False, "Limit how many requests a client may make in a time."),
+    Declared("content_filter_extensions", RISKY, "The file types to block, separated by commas.", form=extensions),
+    Declared("enable_rate_limiting", False, "Limit how many connections a client may hold at the same time."),
+    Declared("rate_limit_connections", 100, "How many connections a client may hold.", 1, 65_535),
     Declared("enable_time_restrictions", False, "Limit the proxy to working hours."),
+    Declared("working_hours", "MTWHF 08:00-18:00", "When the proxy may be used, by its own clock.", form=working_hours),
 )
 BY_NAME = {declared.name: declared for declared in SETTINGS}
 

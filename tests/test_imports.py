@@ -19,8 +19,9 @@ ABOVE = {  # what a part must not import, since it stands above it or beside it
     "waf": ("api", "dashboard", "cli", "app"),
     "catalogue": ("api", "dashboard", "cli", "app"),
     "accounts": ("api", "dashboard", "cli", "app"),
+    "squid_conf": ("api", "dashboard", "cli", "app"),
 }
-WITHOUT_FLASK = ("db", "queries", "ingest", "waf", "catalogue")
+WITHOUT_FLASK = ("db", "queries", "ingest", "waf", "catalogue", "squid_conf")
 
 
 def modules(part: str) -> list[Path]:

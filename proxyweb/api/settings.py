@@ -21,7 +21,7 @@ blueprint = APIBlueprint("settings", __name__, tag="Settings")
 
 
 class Setting(Shape):
-    """A setting; its value is text: `true`, `false` or a number."""
+    """A setting; its value is text: `true`, `false`, a number, or what its name says."""
 
     setting_name: str
     setting_value: str

@@ -18,6 +18,11 @@ COMMANDS = {
     "clear-old": ("proxyweb.cli.logs", "clear_old_logs", "Delete entries older than log_retention_days."),
     "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
     "rebuild": ("proxyweb.cli.rebuild", "rebuild", "Make what is derived from the log anew."),
+    "squid-conf": (
+        "proxyweb.cli.squid_conf",
+        "squid_conf",
+        "Print what Squid is to include; compare with what it runs.",
+    ),
     "waf": ("proxyweb.cli.waf", "waf", "Try the web application firewall out."),
     "waf-helper": ("proxyweb.cli.waf_helper", "waf_helper", "Judge requests for Squid, which runs this."),
     "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-LOGFORMAT = (
-    "logformat proxyweb %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %.4096ru %#.128un %Sh/%<a %#.128mt pw1"
-    " %>st %<Hs %#.512{User-Agent}>h %#.1024{Referer}>h %#.128err_code -"
-    " %#.64{waf_category}note %#.16{waf_score}note %#.64{waf_rule}note"
-)
+
+def logformat(bump_mode: str = "-") -> str:
+    """The line that defines our format, with Squid's code for the bump mode where it knows one."""
+    return (
+        "logformat proxyweb %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %.4096ru %#.128un %Sh/%<a %#.128mt pw1"
+        f" %>st %<Hs %#.512{{User-Agent}}>h %#.1024{{Referer}}>h %#.128err_code {bump_mode}"
+        " %#.64{waf_category}note %#.16{waf_score}note %#.64{waf_rule}note"
+    )
+
+
+BUMP_MODE = "%ssl::bump_mode"
+LOGFORMAT = logformat()
 """One line of `squid.conf`.
 
 The first ten fields are those of Squid's built-in format, so that whatever reads that one reads this one too, with

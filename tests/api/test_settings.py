@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxyweb.settings import RISKY
 from tests.clients import Client
 
 
@@ -22,12 +23,16 @@ def test_defaults(viewer: Client) -> None:
         "waf_threshold": "5",
         "waf_on_failure": "open",
         "ssl_bump_enabled": "false",
+        "ssl_bump_exceptions": "",
         "enable_domain_blacklist": "false",
         "enable_ip_blacklist": "false",
         "block_direct_ip": "false",
         "enable_content_filtering": "false",
+        "content_filter_extensions": RISKY,
         "enable_rate_limiting": "false",
+        "rate_limit_connections": "100",
         "enable_time_restrictions": "false",
+        "working_hours": "MTWHF 08:00-18:00",
     }
 
 
@@ -45,6 +50,32 @@ def test_one_of_a_few_words(admin: Client) -> None:
         answer = admin.put("/api/settings/waf_mode", json={"value": wrong})
         assert (answer.status_code, stored(admin)["waf_mode"]) == (400, "detect")
     assert answer.json["errors"] == [{"field": "waf_mode", "message": "must be block or detect"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("content_filter_extensions", ".EXE, iso", "exe,iso"),
+        ("working_hours", "mtwhf 07:30-19:00,a 08:00-12:00", "MTWHF 07:30-19:00, A 08:00-12:00"),
+        ("ssl_bump_exceptions", "Bank.example", "bank.example"),
+        ("ssl_bump_exceptions", "", ""),
+    ],
+)
+def test_a_text_is_kept_in_one_form(admin: Client, name: str, value: str, kept: str) -> None:
+    assert admin.put(f"/api/settings/{name}", json={"value": value}).status_code == 200
+    assert stored(admin)[name] == kept
+
+
+@pytest.mark.parametrize("name", ["content_filter_extensions", "working_hours", "ssl_bump_exceptions"])
+@pytest.mark.parametrize(
+    "value", ["exe\nhttp_access allow all", "exe msi", 'exe"', "exe#", "$x", "\\", "\x00", "é", 5, True, None, ["exe"]]
+)
+def test_a_text_that_squid_could_read_otherwise(admin: Client, name: str, value: object) -> None:
+    before = stored(admin)
+    answer = admin.put(f"/api/settings/{name}", json={"value": value})
+    assert answer.status_code == 400
+    assert answer.json["errors"][0]["message"]
+    assert stored(admin) == before
 
 
 @pytest.mark.parametrize("value", [90, "90"])

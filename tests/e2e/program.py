@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,10 +20,10 @@ def environment(instance: Path, log: Path) -> dict[str, str]:
     return {**os.environ, "PROXYWEB_INSTANCE": str(instance), "PROXYWEB_ACCESS_LOG": str(log)}
 
 
-def command(instance: Path, log: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `proxyweb WORDS` to its end."""
+def command(instance: Path, log: Path, *words: str, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run `proxyweb WORDS` to its end; `by` is a command that runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "proxyweb", *words],
+        [*by, sys.executable, "-m", "proxyweb", *words],
         env=environment(instance, log),
         capture_output=True,
         text=True,

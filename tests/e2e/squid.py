@@ -111,7 +111,8 @@ class Squid:
     - ``rules``: lines before the default access rules (``acl``, ``http_access``, ``deny_info``…)
     - ``settings``: other lines, before the logs (``auth_param``, ``strip_query_terms off``,
       a ``logformat`` definition…)
-    - ``log_format``: the format's name for ``access.log``, built in or defined in ``settings``
+    - ``log_format``: the format's name for ``access.log``, built in or defined in ``settings``; empty where a file
+      that ``rules`` include says how to log
     - ``more_logs``: file name → format name, the same traffic written again
     - ``hosts``: name → address, instead of :data:`HOSTS`
     - ``caching``: True to let it keep objects in memory
@@ -130,10 +131,12 @@ class Squid:
     ) -> None:
         self.port = port or free_port()
         self._user = _unprivileged()
-        self._squid = [*_becoming(self._user), squid_binary()]
+        self.by = _becoming(self._user)
+        """The command that runs another one as it runs itself."""
+        self._squid = [*self.by, squid_binary()]
         self._rules = list(rules)
         self._settings = list(settings)
-        self._logs = {"access.log": log_format, **(more_logs or {})}
+        self._logs = {**({"access.log": log_format} if log_format else {}), **(more_logs or {})}
         self._hosts = HOSTS if hosts is None else hosts
         self._caching = caching
         self._addresses = ["127.0.0.1", "[::1]"] if has_ipv6() else ["127.0.0.1"]

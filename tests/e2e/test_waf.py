@@ -9,26 +9,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from proxyweb.db.connection import connect, transaction
-from proxyweb.db.database import advance
 from proxyweb.ingest.logformat import LOGFORMAT
-from proxyweb.ingest.record import Record
-from proxyweb.ingest.squid import parse_line
+from proxyweb.squid_conf.include_file import LIMITS
 from proxyweb.waf.engine import Engine
 from proxyweb.waf.helper import FORMAT
 from proxyweb.waf.rules import Category, load
+from tests.e2e.asking import IN_FORCE_SECONDS, change, changes, logged
 from tests.e2e.origin import Origin
 from tests.e2e.squid import Reply, Squid
 from tests.waf.examples import request
 
-IN_FORCE_SECONDS = 2.0
 SQL = "/?id=1%27%20union%20select%20a,b%20from%20t--"
 TRAVERSAL = "/../../../../etc/passwd"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -42,62 +37,14 @@ BENIGN = [
 RULES = ["acl waf_deny external waf", "http_access deny waf_deny"]
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled patterns, which take seconds."""
-    folder = tmp_path_factory.mktemp("compiled")
-    Engine(load(), cache=folder)
-    return folder
-
-
-@pytest.fixture
-def judging(instance: Path, compiled: Path) -> Path:
-    """An instance folder whose WAF is on."""
-    (instance / "cache").symlink_to(compiled)
-    change(instance, enable_waf="true")
-    return instance
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as origin:
-        yield origin
-
-
-def change(instance: Path, statement: str = "", values: tuple[Any, ...] = (), **settings: str) -> None:
-    """What the API does when something is changed."""
-    with closing(connect(instance / "proxyweb.sqlite")) as conn, transaction(conn):
-        if statement:
-            conn.execute(statement, values)
-        for name, value in settings.items():
-            conn.execute("REPLACE INTO settings VALUES (?, ?)", (name, value))
-        advance(conn, "settings")
-
-
-LIMITS = "children-max=2 children-startup=0 concurrency=200 queue-size=2000"
-
-
 def asking(instance: Path, command: str = "", limits: str = LIMITS) -> Squid:
-    """A Squid with the helper, or another command in its place. Set up as docs/squid.md says."""
+    """A Squid with the helper, or another command in its place. Set up as proxyweb squid-conf does."""
     helper = f"/usr/bin/env PROXYWEB_INSTANCE={instance} PROXYWEB_ACCESS_LOG= {sys.executable} -m proxyweb waf-helper"
     settings = [
         LOGFORMAT,
-        f"external_acl_type waf ttl=0 negative_ttl=0 grace=0 cache=0 {limits} {FORMAT} {command or helper}",
+        f"external_acl_type waf {limits} {FORMAT} {command or helper}",
     ]
     return Squid(settings=settings, rules=RULES, log_format="proxyweb")
-
-
-def logged(squid: Squid, count: int) -> list[Record]:
-    return [parse_line(line) for line in squid.log_lines(count)]
-
-
-def changes(status: Callable[[], int], wanted: int) -> float:
-    """How many seconds it takes until `wanted` is the status."""
-    begun = time.monotonic()
-    while status() != wanted:
-        assert time.monotonic() < begun + IN_FORCE_SECONDS, f"still no {wanted}"
-        time.sleep(0.05)
-    return time.monotonic() - begun
 
 
 def example(engine: Engine, category: Category) -> tuple[str, str, dict[str, str]]:
@@ -259,7 +206,7 @@ def test_a_helper_that_cannot_start_denies_everything(judging: Path, origin: Ori
 def test_what_finds_no_place_in_the_queue_is_denied(judging: Path, origin: Origin) -> None:
     """The helper is asked one request, and one waits; neither is answered."""
     ask = b"GET " + origin.url().encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    limits = "children-max=1 children-startup=0 concurrency=1 queue-size=1"
+    limits = "ttl=0 negative_ttl=0 grace=0 cache=0 children-max=1 children-startup=0 concurrency=1 queue-size=1"
     with asking(judging, "/bin/sleep 10", limits) as squid:
         waiting = [socket.create_connection(("127.0.0.1", squid.port)) for _ in range(3)]
         try:
