@@ -45,6 +45,7 @@ def measure(reader: Reader, corpus: Corpus, lines: int, repeat: int) -> Result:
 
 
 def _once(reader: Reader, log: Path, lines: int, scratch: Path) -> Result:
+    reader.prepare(scratch)
     finished = run(reader.command(log, scratch), reader.environment(scratch))
     if finished.exit_code:
         return Result(reader, lines, remark=f"failed with exit code {finished.exit_code}: {finished.last_line[:120]}")

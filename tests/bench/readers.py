@@ -1,14 +1,20 @@
 """The programs that are compared at reading a log, each with how it is called and how its result is checked."""
 
+import atexit
 import json
 import shutil
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
+from proxyweb.db.migrate import migrate
+from proxyweb.ingest.inspection import Scoring
+from proxyweb.waf.policy import load_engine
 from tests.bench.corpus import Corpus
 
 NATIVE, RICH = "native", "rich"
@@ -35,6 +41,8 @@ SQLITE_COLUMNS = "time, elapsed, client, result, bytes, method, url, user, hiera
 class Reader:
     """A program that reads a log: its command for a log and an empty folder to write to.
 
+    `prepare` makes the folder ready, which is not measured.
+
     `lines_read` says afterwards from that folder how many lines it took in, or None where the program doesn't say;
     `kept_bytes` how much it keeps of them.
     """
@@ -46,6 +54,7 @@ class Reader:
     environment: Callable[[Path], Mapping[str, str]] = field(default=lambda scratch: {})
     lines_read: Callable[[Path], int | None] = field(default=lambda scratch: None)
     kept_bytes: Callable[[Path], int | None] = field(default=lambda scratch: None)
+    prepare: Callable[[Path], None] = field(default=lambda scratch: None)
     is_yardstick: bool = False
 
     def installed(self) -> bool:
@@ -83,6 +92,33 @@ def _proxyweb(comparison: str, log_format: str) -> Reader:
             path.stat().st_size for path in scratch.glob("proxyweb.sqlite*") if path.suffix != ".sqlite-shm"
         ),
     )
+
+
+def _scored(name: str, *launcher: str) -> Reader:
+    """An import that scores every request, into an instance whose patterns are compiled already."""
+    plain = _proxyweb(NATIVE, "squid")
+    return replace(
+        plain,
+        name=f"proxyweb import, {name}",
+        command=lambda log, scratch: [*launcher, *plain.command(log, scratch)],
+        prepare=_copy_scoring_instance,
+    )
+
+
+def _copy_scoring_instance(scratch: Path) -> None:
+    shutil.copytree(_scoring_instance(), scratch, dirs_exist_ok=True)
+
+
+@cache
+def _scoring_instance() -> Path:
+    """A new instance that scores; removed at the end of the process."""
+    folder = Path(tempfile.mkdtemp(prefix="proxyweb-scoring-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    migrate(folder / "proxyweb.sqlite")
+    with closing(sqlite3.connect(folder / "proxyweb.sqlite")) as connection, connection:
+        connection.execute("INSERT INTO settings VALUES ('waf_score_log', 'true')")
+    Scoring(load_engine(folder), folder / "cache")
+    return folder
 
 
 def instance_environment(instance: Path) -> dict[str, str]:
@@ -127,6 +163,8 @@ READERS = (
     ),
     _goaccess("GoAccess, squid format", NATIVE, "squid", GOACCESS_SQUID),
     _proxyweb(NATIVE, "squid"),
+    _scored("scoring"),
+    _scored("scoring, on one processor", "taskset", "-c", "0"),
     _goaccess("GoAccess, combined format", RICH, "combined", GOACCESS_COMBINED),
     _proxyweb(RICH, "proxyweb"),
 )
