@@ -4,7 +4,6 @@ import { byId, el, fill } from "./elements.js";
 import { number } from "./format.js";
 import { table } from "./table.js";
 
-const { Chart } = window;
 const drawn = new Map();
 
 /** A colour of the style sheet, such as `--series-blocked`. */
@@ -25,7 +24,7 @@ export function stackedBars(id, { labels, series, caption, tableColumns, tableRo
     known.update("none");
     return;
   }
-  const chart = new Chart(byId(`${id}-canvas`), {
+  const chart = new window.Chart(byId(`${id}-canvas`), {
     type: "bar",
     data: {
       labels,
