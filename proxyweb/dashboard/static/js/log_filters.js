@@ -8,10 +8,11 @@ export const FILTERS = ["search", "client", "domain", "method", "status", "block
 const KNOWN = [...FILTERS, "sort", "order", "cursor", "live"];
 const RELATIVE = /^-\d+[smhd]$/;
 
-/** What the address asks for, by name; only what is known and not empty. */
+/** What the address asks for, by name; only what is known and not empty. Live is always newest first. */
 export function fromAddress() {
   const given = new URLSearchParams(location.search);
-  return Object.fromEntries(KNOWN.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
+  const names = given.get("live") ? [...FILTERS, "live"] : KNOWN;
+  return Object.fromEntries(names.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
 }
 
 /** Only the filters of `state`, without order and page. */
