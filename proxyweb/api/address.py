@@ -1,4 +1,4 @@
-"""Where a request came from. A header counts only when the peer that sent it is a configured proxy."""
+"""Where a request came from, and how. A header counts only when the peer that sent it is a configured proxy."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def client_address(peer: str, forwarded: Sequence[str], config: Config) -> str:
         if not _trusted(address, config):
             break
     return str(address) if address is not None else "local"
+
+
+def is_secure(scheme: str, peer: str, forwarded: Sequence[str], config: Config) -> bool:
+    """Whether the browser spoke TLS: to us, or to the trusted proxy that says so in X-Forwarded-Proto."""
+    address = _address(peer)
+    if scheme == "https" or (address is not None and not _trusted(address, config)):
+        return scheme == "https"
+    return ",".join(forwarded).rpartition(",")[2].strip().lower() == "https"
 
 
 def _trusted(address: IPv4Address | IPv6Address, config: Config) -> bool:

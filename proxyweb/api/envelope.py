@@ -23,6 +23,7 @@ log = logging.getLogger("proxyweb.api")
 
 JSON = "application/json"
 AUTHENTICATE = ('Basic realm="proxyweb"', "Bearer")  # a header each: Chromium asks for no password otherwise
+FETCH_HEADER = "X-Requested-With"  # sent by the dashboard's scripts, for which the browser must ask for no password
 UNEXPECTED = "Something went wrong in proxyweb; its log says what."
 NO_DATABASE = "The database can't be used at the moment; proxyweb's log says why."
 SENTENCES = {
@@ -77,7 +78,7 @@ def typed(error: ProxywebError) -> Response:
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if isinstance(error, Unauthenticated):
-        for challenge in AUTHENTICATE:
+        for challenge in AUTHENTICATE[FETCH_HEADER in request.headers :]:
             response.headers.add("WWW-Authenticate", challenge)
     return response
 

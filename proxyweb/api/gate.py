@@ -2,7 +2,7 @@
 
 It is a single hook on the application, so no view can be forgotten. Everything under /api needs credentials, unknown
 addresses and wrong methods too, but for the addresses in OPEN. What changes something is the admin's, unless the
-view says `every_role`; a read that is the admin's says `admin_only`.
+view says `every_role`; a read that is the admin's says `admin_only`. The dashboard's session is a credential too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask import Flask, current_app, g, request
 from flask_httpauth import HTTPBasicAuth, HTTPTokenAuth
 
 from proxyweb.accounts.identity import Identity
-from proxyweb.api import context
+from proxyweb.api import context, session
 from proxyweb.api.binding import refuse_undeclared
 from proxyweb.errors import Forbidden, Unauthenticated
 
@@ -68,7 +68,14 @@ def is_api(path: str) -> bool:
 
 
 def authenticated() -> Identity:
-    """Whoever the Authorization header proves. Raises Unauthenticated, TooManyAttempts."""
+    """Whoever the Authorization header proves or, without one, the session.
+
+    Raises Unauthenticated, TooManyAttempts; Forbidden when a session is to change something without its CSRF token.
+    """
+    if "Authorization" not in request.headers and (identity := session.presented()):
+        if request.method not in READING:
+            session.refuse_forged(identity, request.headers.get(session.CSRF_HEADER, ""))
+        return identity
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
     method = {"basic": basic, "bearer": bearer}.get(scheme)
     if method is None:

@@ -98,7 +98,7 @@ def test_every_answer_carries_the_security_headers(app: APIFlask, admin: Client,
             assert "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            assert answer.headers["Referrer-Policy"] == "same-origin"
             assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
             assert "Server" not in answer.headers
             if path.startswith("/api"):

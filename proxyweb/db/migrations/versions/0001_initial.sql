@@ -15,7 +15,7 @@ CREATE TABLE tokens (
     jti TEXT PRIMARY KEY,
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     family TEXT NOT NULL,
-    type TEXT NOT NULL CHECK (type IN ('access', 'refresh')),
+    type TEXT NOT NULL CHECK (type IN ('access', 'refresh', 'session')),
     expires_at INTEGER NOT NULL,
     spent_at INTEGER,
     revoked_at INTEGER

@@ -1,0 +1,150 @@
+"""The real program, followed by a real Chromium: one of each for all tests in this folder.
+
+Whatever a test does, no page may ask another host, break its own content security policy, or complain in the console.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import requests
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.e2e.browser import traffic
+from tests.e2e.program import command
+from tests.e2e.server import Server
+from tests.test_supervisor import wait_for
+
+ROOT = Path(__file__).parents[3]
+AXE = ROOT / "node_modules/axe-core/axe.min.js"
+STYLE = ROOT / "proxyweb/dashboard/static/vendor/tabler.min.css"
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PASSWORD = "a password for the tests"
+PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """The running program, and the log that it follows."""
+
+    url: str
+    log: Path
+
+    def api(self, path: str) -> Any:
+        """What the API answers, as JSON."""
+        return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
+
+    def append(self, *lines: bytes) -> None:
+        with self.log.open("ab") as log:
+            log.write(b"".join(lines))
+
+
+@pytest.fixture(scope="package")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    assert STYLE.exists() and AXE.exists(), "run 'make test' once: it fetches what the dashboard takes from npm"
+    folder = tmp_path_factory.mktemp("dashboard")
+    instance, log, history = folder / "instance", folder / "access.log", folder / "history.log"
+    log.touch()
+    traffic.write(history, time.time())
+    imported = command(instance, log, "import", str(history))
+    assert imported.returncode == 0, imported.stderr
+    server = Server(instance, ADMIN_PASSWORD=PASSWORD, ACCESS_LOG=str(log), LOGIN_ATTEMPTS="1000")
+    wait_for(server.healthy, 20)
+    yield Dashboard(server.url, log)
+    server.stop()
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "the tests need Debian's chromium; 'make test' installs it or says how"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What went wrong in the pages of a test; one that expects a complaint takes it out."""
+    return []
+
+
+@pytest.fixture
+def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """Makes pages with a context of their own, in a zone that is not UTC; options are Playwright's."""
+    contexts = []
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((dashboard.url + "/", "data:")):
+            complaints.append(f"asked for {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def make(**options: Any) -> Page:
+        context = chromium.new_context(
+            base_url=dashboard.url, timezone_id="Asia/Kathmandu", **{"viewport": DESKTOP, **options}
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", asked)
+        page.on("console", said)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="package")
+def session(dashboard: Dashboard) -> dict[str, str]:
+    """The cookie of a session that most tests share; one that ends a session begins its own."""
+    form = {"username": "admin", "password": PASSWORD}
+    answer = requests.post(
+        f"{dashboard.url}/sign-in", data=form, headers={"Origin": dashboard.url}, allow_redirects=False, timeout=10
+    )
+    return {"name": "proxyweb", "value": answer.cookies["proxyweb"], "url": dashboard.url}
+
+
+@pytest.fixture
+def open_page(make_page: Callable[..., Page], session: dict[str, str]) -> Callable[..., Page]:
+    """Opens a path as the admin and waits for its figures; options are Playwright's."""
+
+    def open_path(path: str = "/", **options: Any) -> Page:
+        page = make_page(**options)
+        page.context.add_cookies([cast(Any, session)])
+        page.goto(path)
+        loaded(page)
+        return page
+
+    return open_path
+
+
+def sign_in(page: Page, password: str = PASSWORD) -> None:
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def loaded(page: Page) -> None:
+    """Wait until the page has shown what it asked for."""
+    page.locator("#state", has_text="Updated").wait_for()
