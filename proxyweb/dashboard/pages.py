@@ -24,6 +24,8 @@ class Page(NamedTuple):
 PAGES = (
     Page("overview", "/", "gauge"),
     Page("logs", "/logs", "list"),
+    Page("shadow_it", "/shadow-it", "cloud"),
+    Page("threats", "/threats", "shield"),
 )
 
 blueprint = APIBlueprint("pages", __name__, template_folder="templates", enable_openapi=False)

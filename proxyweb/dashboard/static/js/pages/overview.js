@@ -6,6 +6,8 @@ import { stackedBars } from "../charts.js";
 import { bar, byId, el, fill } from "../elements.js";
 import { bytes, duration, hourTime, instant, number, percent, time } from "../format.js";
 import { live } from "../live.js";
+import { hourInLog } from "../log_links.js";
+import { ranking } from "../ranking.js";
 import { facts, table } from "../table.js";
 import { say } from "../words.js";
 
@@ -35,11 +37,14 @@ function show(summary) {
   timeline(summary.timeline);
   score(summary.score);
   ranking("top-blocked", summary.top_blocked.map(({ dest, count }) =>
-    ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })), "columns.host", "bar-blocked");
+    ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })),
+  { title: say("columns.host"), empty: say("overview.top_blocked.empty"), kind: "bar-blocked" });
   ranking("top-clients", summary.top_clients.map(({ ip, count }) =>
-    ({ name: ip, count, href: address("/logs", { client: ip, ...DAY }) })), "columns.client");
+    ({ name: ip, count, href: address("/logs", { client: ip, ...DAY }) })),
+  { title: say("columns.client"), empty: say("overview.top_clients.empty") });
   ranking("threats", summary.threat_categories.slice(0, 10).map(({ category, count }) =>
-    ({ name: category.replaceAll("_", " "), count })), "columns.category", "bar-threat");
+    ({ name: category.replaceAll("_", " "), count })),
+  { title: say("columns.category"), empty: say("overview.threats.empty"), kind: "bar-threat" });
   recent(summary.recent_blocks);
   waf(summary.waf);
   cache(summary.cache);
@@ -73,19 +78,14 @@ function timeline(hours) {
     ],
     caption: say("overview.timeline.title"),
     tableColumns: [
-      { title: say("columns.time"), cell: (hour) => el("a", { href: hourOf(hour) }, time(hour.time)) },
+      { title: say("columns.time"), cell: (hour) => el("a", { href: hourInLog(hour) }, time(hour.time)) },
       { title: say("columns.requests"), cell: (hour) => number(hour.total), class: "text-end" },
       { title: say("columns.blocked"), cell: (hour) => number(hour.blocked), class: "text-end" },
       { title: say("columns.bytes"), cell: (hour) => bytes(hour.bytes), class: "text-end" },
     ],
     tableRows: hours,
-    onSelect: (index) => location.assign(hourOf(hours[index])),
+    onSelect: (index) => location.assign(hourInLog(hours[index])),
   });
-}
-
-function hourOf({ time: text }) {
-  const end = new Date(instant(text).getTime() + 3_600_000);
-  return address("/logs", { since: text, until: end.toISOString().slice(0, 19).replace("T", " ") });
 }
 
 function score({ score: points, max_score: most, checks, warnings }) {
@@ -101,15 +101,6 @@ function score({ score: points, max_score: most, checks, warnings }) {
 function advice({ recommendation, points, earned }) {
   return el("li", {}, el("span", {}, recommendation),
     el("span", { class: "tag tag-points" }, say("overview.score.worth", { points: points - earned })));
-}
-
-function ranking(id, rows, title, kind = "") {
-  const most = Math.max(1, ...rows.map(({ count }) => count));
-  const heading = byId(`${id}-title`).textContent;
-  fill(byId(id), table([
-    { title: say(title), cell: ({ name, count, href }) => [el(href ? "a" : "span", { href, class: "name", title: name }, name), bar(count / most, kind)], class: "ranking-name" },
-    { title: say("columns.requests"), cell: ({ count }) => number(count), class: "text-end ranking-count" },
-  ], rows, { caption: heading, empty: say(`overview.${id.replace("-", "_")}.empty`), kind: "table-sm ranking" }));
 }
 
 function recent(blocks) {
