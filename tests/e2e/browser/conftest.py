@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from proxyweb.accounts import users
+from proxyweb.db.session import open_session, transaction
 from tests.e2e.browser import traffic
 from tests.e2e.program import command
 from tests.e2e.server import Server
@@ -42,10 +45,15 @@ class Dashboard:
 
     url: str
     log: Path
+    instance: Path
 
     def api(self, path: str) -> Any:
         """What the API answers, as JSON."""
         return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """What the API answers to a change."""
+        return requests.post(self.url + path, json=body, auth=("admin", PASSWORD), timeout=10).json()
 
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as log:
@@ -63,7 +71,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     assert imported.returncode == 0, imported.stderr
     server = Server(instance, ADMIN_PASSWORD=PASSWORD, ACCESS_LOG=str(log), LOGIN_ATTEMPTS="1000")
     wait_for(server.healthy, 20)
-    yield Dashboard(server.url, log)
+    yield Dashboard(server.url, log, instance)
     server.stop()
 
 
@@ -115,28 +123,46 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
     assert complaints == []
 
 
-@pytest.fixture(scope="package")
-def session(dashboard: Dashboard) -> dict[str, str]:
-    """The cookie of a session that most tests share; one that ends a session begins its own."""
-    form = {"username": "admin", "password": PASSWORD}
+def cookie(dashboard: Dashboard, username: str = "admin") -> dict[str, str]:
+    """That of a new session."""
+    form = {"username": username, "password": PASSWORD}
     answer = requests.post(
         f"{dashboard.url}/sign-in", data=form, headers={"Origin": dashboard.url}, allow_redirects=False, timeout=10
     )
     return {"name": "proxyweb", "value": answer.cookies["proxyweb"], "url": dashboard.url}
 
 
+@pytest.fixture(scope="package")
+def session(dashboard: Dashboard) -> dict[str, str]:
+    """The cookie of a session that most tests share; one that ends a session begins its own."""
+    return cookie(dashboard)
+
+
+@pytest.fixture(scope="package")
+def viewers_session(dashboard: Dashboard) -> dict[str, str]:
+    with transaction(open_session(dashboard.instance / "proxyweb.sqlite")) as database:
+        users.add(database, "viewer", PASSWORD, "viewer", time.time())
+    return cookie(dashboard, "viewer")
+
+
 @pytest.fixture
 def open_page(make_page: Callable[..., Page], session: dict[str, str]) -> Callable[..., Page]:
     """Opens a path as the admin and waits for its figures; options are Playwright's."""
+    return partial(open_with, session, make_page)
 
-    def open_path(path: str = "/", **options: Any) -> Page:
-        page = make_page(**options)
-        page.context.add_cookies([cast(Any, session)])
-        page.goto(path)
-        loaded(page)
-        return page
 
-    return open_path
+@pytest.fixture
+def open_as_viewer(make_page: Callable[..., Page], viewers_session: dict[str, str]) -> Callable[..., Page]:
+    """Opens a path as somebody who may only read."""
+    return partial(open_with, viewers_session, make_page)
+
+
+def open_with(session: dict[str, str], make_page: Callable[..., Page], path: str = "/", **options: Any) -> Page:
+    page = make_page(**options)
+    page.context.add_cookies([cast(Any, session)])
+    page.goto(path)
+    loaded(page)
+    return page
 
 
 def sign_in(page: Page, password: str = PASSWORD) -> None:

@@ -118,11 +118,11 @@ function showNew({ services: newServices, domains }) {
     { title: say("columns.time"), cell: (row) => time(row.first_seen), class: "new-time" },
   ];
   fill(byId("new-services"), table([
-    { title: say("shadow_it.service"), cell: ({ name, category }) => [el("span", { class: "name", title: name }, name), el("span", { class: "service-domain" }, category)] },
+    { title: say("shadow_it.service"), class: "new-name", cell: ({ name, category }) => [el("span", { class: "name", title: name }, name), el("span", { class: "service-domain" }, category)] },
     ...first,
-  ], newServices, { caption: say("shadow_it.new_services"), empty: say("shadow_it.new_services_empty"), kind: "table-sm news" }));
+  ], newServices, { caption: say("shadow_it.new_services"), empty: say("shadow_it.new_services_empty"), kind: "table-sm news stack-news" }));
   fill(byId("new-domains"), table([
-    { title: say("shadow_it.domain"), cell: ({ domain }) => el("a", { href: address("/logs", { domain, since: NEW_SINCE }), class: "name", title: domain }, domain) },
+    { title: say("shadow_it.domain"), class: "new-name", cell: ({ domain }) => el("a", { href: address("/logs", { domain, since: NEW_SINCE }), class: "name", title: domain }, domain) },
     ...first,
-  ], domains, { caption: say("shadow_it.new_domains"), empty: say("shadow_it.new_domains_empty"), kind: "table-sm news" }));
+  ], domains, { caption: say("shadow_it.new_domains"), empty: say("shadow_it.new_domains_empty"), kind: "table-sm news stack-news" }));
 }
