@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,19 +61,27 @@ class Dashboard:
             log.write(b"".join(lines))
 
 
-@pytest.fixture(scope="package")
-def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+@contextmanager
+def running(folder: Path, write: Callable[[Path], None]) -> Iterator[Dashboard]:
+    """The program in `folder`, with the log that `write` writes read, and another, empty one followed."""
     assert STYLE.exists() and AXE.exists(), "run 'make test' once: it fetches what the dashboard takes from npm"
-    folder = tmp_path_factory.mktemp("dashboard")
     instance, log, history = folder / "instance", folder / "access.log", folder / "history.log"
     log.touch()
-    traffic.write(history, time.time())
+    write(history)
     imported = command(instance, log, "import", str(history))
     assert imported.returncode == 0, imported.stderr
     server = Server(instance, ADMIN_PASSWORD=PASSWORD, ACCESS_LOG=str(log), LOGIN_ATTEMPTS="1000")
-    wait_for(server.healthy, 20)
-    yield Dashboard(server.url, log, instance)
-    server.stop()
+    try:
+        wait_for(server.healthy, 20)
+        yield Dashboard(server.url, log, instance)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="package")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with running(tmp_path_factory.mktemp("dashboard"), lambda log: traffic.write(log, time.time())) as dashboard:
+        yield dashboard
 
 
 @pytest.fixture(scope="package")

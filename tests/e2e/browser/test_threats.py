@@ -46,8 +46,8 @@ def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Das
     expect(page.locator("#inspected-beside")).to_have_text(f"by {stats['rules_enabled']} of {stats['rules']} rules")
     expect(page.locator("#blocked")).to_have_text(f"{stats['total_blocked']:,}")
     expect(page.locator("#blocked-beside")).to_have_text(re.compile(rf"^{stats['block_rate_pct']:.1f}% of inspected"))
-    expect(page.locator("#entropy")).to_have_text(f"{stats['avg_url_entropy']:.2f} bits/octet")
-    expect(page.locator("#entropy-beside")).to_have_text(f"{stats['high_entropy_count']} above 5.5")
+    expect(page.locator("#entropy")).to_have_text(f"{stats['avg_url_entropy']:.2f} bits")
+    expect(page.locator("#entropy-beside")).to_have_text(f"mean; {stats['high_entropy_count']} above 5.5")
     for part, field in (("categories", "categories"), ("destinations", "destinations"), ("agents", "user_agents")):
         expected = [[row["key"].replace("_", " "), f"{row['count']:,}"] for row in stats[f"top_blocked_{field}"
                     if field == "categories" else f"top_{field}"]]  # fmt: skip
