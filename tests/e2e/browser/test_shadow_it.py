@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser.conftest import Dashboard
+from tests.e2e.browser.test_every_page import violations
 
 PATH = "/shadow-it"
 
@@ -109,11 +109,10 @@ def test_a_status_is_stored_and_in_the_audit_log(open_page: Callable[..., Page],
     assert names(page) == ["Zoom"]
 
 
-@pytest.mark.parametrize("name", ["Asana"])
 def test_a_status_that_is_refused_goes_back(
-    open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str], name: str
+    open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
 ) -> None:
-    page = open_page(PATH)
+    page, name = open_page(PATH), "Asana"
     sentence = "The database is busy; try again in a moment."
 
     def busy(route: Route) -> None:
@@ -125,7 +124,27 @@ def test_a_status_that_is_refused_goes_back(
     expect(service(page, name).get_by_role("alert")).to_have_text(sentence)
     expect(status).to_have_value("")
     assert services(dashboard)[name]["status"] == ""
+    assert violations(page) == []
     assert "503" in complaints.pop()
+
+
+def test_nothing_moves_away_from_under_a_hand(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page(PATH)
+    of_api = services(dashboard)
+    order = names(page)
+
+    def turned(route: Route) -> None:
+        listed = [{**row, "requests": 100_000 - row["requests"]} for row in reversed(of_api.values())]
+        route.fulfill(json={"status": "success", "data": listed})
+
+    page.route("**/api/analytics/shadow-it?*", turned)
+    service(page, "Slack").hover()
+    expect(service(page, "Slack").locator(".service-requests")).to_have_text(
+        f"{100_000 - of_api['Slack']['requests']:,}", timeout=20_000
+    )
+    assert names(page) == order
+    page.get_by_role("heading", level=1).hover()
+    page.wait_for_function("first => document.querySelector('[data-service]').dataset.service !== first", arg=order[0])
 
 
 def test_a_viewer_changes_nothing(open_as_viewer: Callable[..., Page], dashboard: Dashboard) -> None:

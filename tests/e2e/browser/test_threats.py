@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser.conftest import Dashboard, loaded
+from tests.e2e.browser.test_every_page import violations
 from tests.e2e.browser.test_overview import rows
 
 PATH = "/threats"
@@ -157,6 +158,7 @@ def test_a_pattern_is_tried_on_the_log(open_page: Callable[..., Page], dashboard
     assert result.locator("li").all_inner_texts() == tried["examples"]
     assert any("<svg" in example for example in tried["examples"])
     assert result.locator("svg, img").count() == 0
+    assert violations(page) == []
     pattern.fill("nothing is called like this")
     pattern.press("Enter")
     expect(result).to_contain_text("would have blocked nothing")

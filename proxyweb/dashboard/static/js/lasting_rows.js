@@ -11,9 +11,21 @@ export function lastingRows(make) {
   };
 }
 
-/** Put `nodes` into `parent` in this order. While someone is at it, only if `isAsked`: nothing moves under a hand. */
+const waiting = new WeakMap();
+
+/** Put `nodes` into `parent` in this order; while someone is at it, only if they asked, or else when they leave it. */
 export function arrange(parent, nodes, { isAsked = false } = {}) {
   const isThere = nodes.length === parent.children.length && nodes.every((node, at) => node === parent.children[at]);
-  if (isThere || (!isAsked && parent.children.length && parent.matches(":hover, :focus-within"))) return;
-  parent.replaceChildren(...nodes);
+  if (!isThere && !isAsked && parent.children.length && parent.matches(":hover, :focus-within")) return wait(parent, nodes);
+  waiting.delete(parent);
+  return isThere ? undefined : parent.replaceChildren(...nodes);
+}
+
+function wait(parent, nodes) {
+  waiting.set(parent, nodes);
+  for (const left of ["pointerleave", "focusout"]) parent.addEventListener(left, settle); // the same twice is once
+}
+
+function settle({ currentTarget: parent }) {
+  setTimeout(() => waiting.has(parent) && arrange(parent, waiting.get(parent)));
 }

@@ -19,6 +19,7 @@ const headingOf = lastingRows(categoryRow);
 const beingSet = new Map();
 let used = [];
 let shownNew = "";
+let isOther = false;
 
 const now = live(refresh, { focused: 15, idle: 60 });
 
@@ -29,13 +30,15 @@ async function refresh() {
   ]);
   if (window !== chosen.window) return; // another one was chosen meanwhile, and is asked for next
   used = inUse.data;
-  show();
+  show({ isAsked: isOther });
+  isOther = false;
   showNew(fresh.data);
 }
 
 function changed(name) {
-  if (name === "window" || name === undefined) now();
-  show({ isAsked: true });
+  if (name !== "window" && name !== undefined) return show({ isAsked: true });
+  isOther = true; // than what is shown: the window's figures are still to come
+  return now();
 }
 
 /** What is being stored counts at once, until it could not be, or figures asked for after it are there. */
@@ -109,7 +112,8 @@ function categoryChoice(all) {
   field.value = chosen.category;
 }
 
-function showNew({ services: newServices, domains }) {
+function showNew({ services: found, domains }) {
+  const newServices = found.map((service) => ({ ...service, domain: used.find(({ name }) => name === service.name)?.domain }));
   const text = JSON.stringify([newServices, domains]);
   if (text === shownNew) return;
   shownNew = text;
@@ -118,11 +122,17 @@ function showNew({ services: newServices, domains }) {
     { title: say("columns.time"), cell: (row) => time(row.first_seen), class: "new-time" },
   ];
   fill(byId("new-services"), table([
-    { title: say("shadow_it.service"), class: "new-name", cell: ({ name, category }) => [el("span", { class: "name", title: name }, name), el("span", { class: "service-domain" }, category)] },
+    { title: say("shadow_it.service"), class: "new-name", cell: newService },
     ...first,
   ], newServices, { caption: say("shadow_it.new_services"), empty: say("shadow_it.new_services_empty"), kind: "table-sm news stack-news" }));
   fill(byId("new-domains"), table([
     { title: say("shadow_it.domain"), class: "new-name", cell: ({ domain }) => el("a", { href: address("/logs", { domain, since: NEW_SINCE }), class: "name", title: domain }, domain) },
     ...first,
   ], domains, { caption: say("shadow_it.new_domains"), empty: say("shadow_it.new_domains_empty"), kind: "table-sm news stack-news" }));
+}
+
+/** A link where the domain is known, which only the services of the window tell. */
+function newService({ name, category, domain }) {
+  const href = domain && address("/logs", { domain, since: NEW_SINCE });
+  return [el(href ? "a" : "span", { href, class: "name", title: name }, name), el("span", { class: "service-domain" }, category)];
 }
