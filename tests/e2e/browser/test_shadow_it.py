@@ -81,6 +81,7 @@ def test_the_address_says_what_is_shown(open_page: Callable[..., Page], dashboar
     page.get_by_label("Name or domain").fill("nobody uses this")
     expect(page.locator("#services")).to_have_text(re.compile("^No service matches. Clear the search"))
     page.go_back()
+    expect(page.locator("[data-service]").first).to_be_visible()
     assert names(page) == [name for name, row in of_api.items() if row["category"] == "Social"]
 
 

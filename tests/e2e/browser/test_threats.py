@@ -145,6 +145,22 @@ def test_it_says_what_the_waf_does(open_page: Callable[..., Page], settings: Cal
         expect(state).to_contain_text("What scores 7 or more")
 
 
+def test_where_nothing_was_blocked_it_says_what_that_means(
+    open_page: Callable[..., Page], dashboard: Dashboard
+) -> None:
+    page = open_page()
+    stats = dashboard.api("/api/waf/stats")["data"]
+    nothing = {name: [] if isinstance(value, list) else value for name, value in stats.items()}
+    page.route("**/api/waf/stats?*", lambda route: route.fulfill(json={"status": "success", "data": nothing}))
+    page.route("**/api/logs?*", lambda route: route.fulfill(json={"status": "success", "data": []}))
+    page.goto(PATH)
+    loaded(page)
+    expect(page.locator("#top-categories")).to_contain_text("It blocks only while it is on, in the mode block.")
+    expect(page.locator("#top-destinations")).to_contain_text("Choose a longer one to see more.")
+    expect(page.locator("#top-agents")).to_contain_text("proxyweb squid-conf sets a format that does.")
+    expect(page.locator("#recent")).to_contain_text("The WAF blocked nothing yet.")
+
+
 def test_a_pattern_is_tried_on_the_log(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page(PATH)
     pattern = page.get_by_label("Pattern")

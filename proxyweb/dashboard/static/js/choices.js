@@ -5,8 +5,8 @@ import { byId } from "./elements.js";
 
 /**
  * Ties the fields with these ids to the parameters of the same names; gives an object that always holds what is chosen.
- * `changed(name)` is called after a change, without a name after a step back or forward. What is chosen is one such
- * step, what is typed is none.
+ * `changed()` is called after a change, and after a step back or forward. What is chosen is one such step, what is typed
+ * is none.
  */
 export function choices(names, changed) {
   const usual = Object.fromEntries(names.map((name) => [name, byId(name).value]));
@@ -27,7 +27,7 @@ export function choices(names, changed) {
       const unusual = Object.entries(chosen).filter(([other, value]) => value !== usual[other]);
       const step = field.localName === "select" ? "pushState" : "replaceState";
       history[step](null, "", address(location.pathname, Object.fromEntries(unusual)));
-      changed(name);
+      changed();
     });
   }
   window.addEventListener("popstate", () => {

@@ -55,8 +55,9 @@ export function serviceRow(name, store) {
   cells.status.append(...status.nodes);
   let lately = {};
   function update({ service, window }) {
-    if (lately.window !== window || lately.domain !== service.domain) fill(cells.name, ...nameOf(service, window));
-    lately = { window, domain: service.domain };
+    if (lately.window === window && lately.service === service) return;
+    if (lately.window !== window || lately.service.domain !== service.domain) fill(cells.name, ...nameOf(service, window));
+    lately = { window, service };
     fill(cells.risk, service.risk ? el("span", { class: `tag tag-risk-${service.risk}` }, say(`shadow_it.risks.${service.risk}`)) : null);
     for (const figure of FIGURES) fill(cells[figure.name], figure.text(service));
     cells.blocked.classList.toggle("is-some", service.blocked > 0);

@@ -19,7 +19,7 @@ const headingOf = lastingRows(categoryRow);
 const beingSet = new Map();
 let used = [];
 let shownNew = "";
-let isOther = false;
+let shownWindow = null;
 
 const now = live(refresh, { focused: 15, idle: 60 });
 
@@ -30,15 +30,13 @@ async function refresh() {
   ]);
   if (window !== chosen.window) return; // another one was chosen meanwhile, and is asked for next
   used = inUse.data;
-  show({ isAsked: isOther });
-  isOther = false;
+  show({ isAsked: window !== shownWindow });
+  shownWindow = window;
   showNew(fresh.data);
 }
 
-function changed(name) {
-  if (name !== "window" && name !== undefined) return show({ isAsked: true });
-  isOther = true; // than what is shown: the window's figures are still to come
-  return now();
+function changed() {
+  return chosen.window === shownWindow ? show({ isAsked: true }) : now();
 }
 
 /** What is being stored counts at once, until it could not be, or figures asked for after it are there. */
@@ -55,7 +53,8 @@ async function setStatus(name, status) {
 }
 
 function show({ isAsked = false } = {}) {
-  const all = used.map((service) => ({ ...service, status: beingSet.get(service.name) ?? service.status }));
+  const all = used.map((service) => (
+    beingSet.has(service.name) ? { ...service, status: beingSet.get(service.name) } : service));
   figures(all);
   categoryChoice(all);
   const matching = all.filter(matches);
