@@ -196,6 +196,7 @@ class Encoder:
         self.extensions: Vocabulary[str, str] = Vocabulary(_extension, "")
         self.hierarchy_codes = _HierarchyCodes()
         self.scores: dict[str, bool] = _Scores()
+        self.of_hosts = _OfHosts(self.enrichment)
         self.inspector = None if self.scoring is None else _inspector(self.scoring)
         vocabularies = (
             self.clients, self.kinds, self.sites, self.peers, self.users, self.escaped_users, self.agents, self.wafs,
@@ -219,14 +220,13 @@ class Encoder:
                 self._encode_odd(batch, pieces, line, start)
                 start += len(line) + 1
         pieces.fill(batch)
-        enrich = self.enrichment
         batch.fresh = {
             "client": self.clients.take_fresh(),
             "kind": self.kinds.take_fresh(),
-            "site": [(*site, enrich.domain(*site[1:]), enrich.service(site[1])) for site in self.sites.take_fresh()],
+            "site": [(*site, *self.of_hosts[site[1:]]) for site in self.sites.take_fresh()],
             "peer": self.peers.take_fresh(),
             "user": self.users.take_fresh(),
-            "agent": [(agent, *enrich.agent(agent)) for agent in self.agents.take_fresh()],
+            "agent": [(agent, *self.enrichment.agent(agent)) for agent in self.agents.take_fresh()],
             "waf": self.wafs.take_fresh(),
             "extension": self.extensions.take_fresh(),
         }
@@ -406,6 +406,18 @@ class _HierarchyCodes(dict[str, str]):
             raise Odd
         code = self[token] = token.partition("/")[0]
         return code
+
+
+class _OfHosts(dict[tuple[str, bool], tuple[str, str]]):
+    """The domain and the service of a host, given with whether it is an address; several sites have the same."""
+
+    def __init__(self, enrichment: Enrichment) -> None:
+        super().__init__()
+        self.enrichment = enrichment
+
+    def __missing__(self, host: tuple[str, bool]) -> tuple[str, str]:
+        found = self[host] = self.enrichment.domain(*host), self.enrichment.service(host[0])
+        return found
 
 
 class _Scores(dict[str, bool]):
