@@ -40,7 +40,7 @@ export function lines(id, figures) {
 
 /** Shares of a whole, of a single series without a colour; more slices than there are colours go round again. */
 export function doughnut(id, figures) {
-  draw(id, figures, "doughnut", { cutout: "62%", interaction: { mode: "nearest", intersect: true } }, { borderWidth: 2 });
+  draw(id, figures, "doughnut", { cutout: "62%", interaction: { mode: "nearest", intersect: true } }, { borderWidth: 0, spacing: 2 });
 }
 
 function along(more = {}, ticks = {}) {
@@ -72,7 +72,7 @@ function draw(id, figures, type, options, ofSeries) {
     type,
     data: {
       labels: figures.labels,
-      datasets: figures.series.map(({ name, colour: variable, values }) => ({ label: name, data: values, variable, ...ofSeries })),
+      datasets: figures.series.map(({ name, colour: variable, values }) => ({ label: name, data: values, variable, ...ofSeries, ...dye(variable) })),
     },
     options: {
       animation: false,
@@ -99,10 +99,7 @@ function redraw(entry, figures) {
 
 function dress({ chart }) {
   const { plugins, scales } = chart.options;
-  for (const dataset of chart.data.datasets) {
-    dataset.backgroundColor = dataset.variable ? colour(dataset.variable) : slices();
-    dataset.borderColor = dataset.variable ? colour(dataset.variable) : colour("--tblr-bg-surface");
-  }
+  for (const dataset of chart.data.datasets) Object.assign(dataset, dye(dataset.variable));
   plugins.legend.labels.color = colour("--chart-text");
   if (scales.x) {
     for (const scale of [scales.x, scales.y]) scale.ticks.color = colour("--chart-text");
@@ -112,8 +109,10 @@ function dress({ chart }) {
   chart.update("none");
 }
 
-function slices() {
-  return Array.from({ length: SLICES }, (_, index) => colour(`--slice-${index + 1}`));
+/** The colours of a series; without one of its own, a colour for each slice. */
+function dye(variable) {
+  const dyed = variable ? colour(variable) : Array.from({ length: SLICES }, (_, index) => colour(`--slice-${index + 1}`));
+  return { backgroundColor: dyed, borderColor: dyed };
 }
 
 document.addEventListener("theme", () => drawn.forEach(dress));

@@ -3,7 +3,8 @@
 import { get } from "../api.js";
 import { askToBlock, blocked, isAddress, isAdmin } from "../blocking.js";
 import { choices } from "../choices.js";
-import { bar, byId, el, fill, refill } from "../elements.js";
+import { byId, el, fill, refill } from "../elements.js";
+import { blockedColumn, requestsColumn } from "../figures.js";
 import { bytes, fullTime, number, percent, time } from "../format.js";
 import { clientOfPage, logOf } from "../leads.js";
 import { live } from "../live.js";
@@ -78,9 +79,9 @@ function domains(rows, filters) {
   const most = Math.max(1, ...rows.map((row) => row.requests));
   refill(byId("domains"), table([
     { title: say("columns.host"), cell: (row) => hostOf(row.destination, filters), class: "list-name" },
-    { title: say("columns.requests"), cell: (row) => [number(row.requests), bar(row.requests / most)], class: "list-count" },
-    { title: say("columns.blocked"), cell: (row) => [number(row.blocked), el("span", { class: "list-share" }, percent(row.blocked, row.requests)), bar(row.blocked / row.requests, "bar-blocked")], class: "list-blocked" },
-  ], rows, { caption: say("client.domains.title"), empty: say("client.domains.empty"), kind: "table-sm list" }));
+    requestsColumn(most),
+    blockedColumn(),
+  ], rows, { caption: say("client.domains.title"), empty: say("client.domains.empty"), kind: "table-sm list stack-list" }));
 }
 
 function hostOf(host, filters) {

@@ -2,8 +2,9 @@
 
 import { get } from "../api.js";
 import { choices } from "../choices.js";
-import { bar, byId, el, fill, refill } from "../elements.js";
-import { bytes, number, percent, time } from "../format.js";
+import { byId, el, fill, refill } from "../elements.js";
+import { blockedColumn, bytesColumn, requestsColumn } from "../figures.js";
+import { number, time } from "../format.js";
 import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
 import { table } from "../table.js";
@@ -30,12 +31,12 @@ function show(answer) {
   fill(byId("found"), say(term ? "clients.matching" : "clients.shown", counts));
   refill(byId("clients"), table([
     { title: say("columns.client"), cell: (row) => el("a", { href: pageOfClient(row.ip_address), class: "name", title: row.ip_address }, row.ip_address), class: "list-name" },
-    { title: say("columns.requests"), cell: (row) => [number(row.requests), bar(row.requests / most)], class: "list-count" },
-    { title: say("columns.blocked"), cell: (row) => [number(row.blocked), el("span", { class: "list-share" }, percent(row.blocked, row.requests))], class: "list-blocked" },
-    { title: say("columns.bytes"), cell: (row) => bytes(row.bytes), class: "list-bytes" },
+    requestsColumn(most),
+    blockedColumn(),
+    bytesColumn(),
     { title: say("columns.last_seen"), cell: (row) => time(row.last_seen), class: "list-seen" },
     { title: say("columns.state"), cell: activity, class: "list-state" },
-  ], rows, { caption: say("clients.title"), empty: say(term ? "clients.no_match" : "clients.empty"), kind: "table-sm list" }));
+  ], rows, { caption: say("clients.title"), empty: say(term ? "clients.no_match" : "clients.empty"), kind: "table-sm list stack-list" }));
 }
 
 function activity({ status }) {

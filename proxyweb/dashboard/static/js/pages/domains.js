@@ -3,8 +3,9 @@
 import { get } from "../api.js";
 import { askToBlock, blocked, isAddress, isAdmin } from "../blocking.js";
 import { choices } from "../choices.js";
-import { bar, byId, el, fill, refill } from "../elements.js";
-import { bytes, number, percent } from "../format.js";
+import { byId, el, fill, refill } from "../elements.js";
+import { blockedColumn, bytesColumn, requestsColumn } from "../figures.js";
+import { number, percent } from "../format.js";
 import { logOf } from "../leads.js";
 import { live } from "../live.js";
 import { table } from "../table.js";
@@ -12,6 +13,8 @@ import { say } from "../words.js";
 
 const WORDS = 40;
 const SIZES = 6;
+const WORDS_OF_PHONE = 20;
+const SELDOM = 0.1;
 const KINDS = {
   host: { path: "/api/domains/statistics", row: (row) => ({ ...row, name: row.domain_name }) },
   domain: { path: "/api/analytics/top-domains", row: (row) => ({ ...row, name: row.domain, requests: row.count }) },
@@ -35,12 +38,13 @@ search.addEventListener("input", () => found.by && list());
 function cloud() {
   const { rows, since } = found;
   const words = rows.filter((row) => row.name).slice(0, WORDS);
+  const ofPhone = new Set(words.slice(0, WORDS_OF_PHONE));
   const least = Math.log(Math.min(...words.map((row) => row.requests)));
   const span = Math.log(Math.max(...words.map((row) => row.requests))) - least || 1;
   const word = (row) => {
     const size = 1 + Math.round((SIZES - 1) * (Math.log(row.requests) - least) / span);
     const figures = say("domains.cloud.figures", { count: number(row.requests), percent: percent(row.blocked, row.requests) });
-    return el("li", {}, el("a", { href: logOf({ domain: row.name, since }), class: `cloud-${size} cloud-${hue(row)}`, title: `${row.name}\n${figures}` },
+    return el("li", { class: ofPhone.has(row) ? null : "cloud-rest" }, el("a", { href: logOf({ domain: row.name, since }), class: `cloud-${size} cloud-${hue(row)}`, title: `${row.name}\n${figures}` },
       row.name, el("span", { class: "visually-hidden" }, `, ${figures}`)));
   };
   words.sort((one, other) => one.name.localeCompare(other.name));
@@ -50,7 +54,8 @@ function cloud() {
 }
 
 function hue({ blocked: refused, requests }) {
-  return refused === 0 ? "none" : refused < requests / 2 ? "some" : "most";
+  const share = refused / requests;
+  return share === 0 ? "none" : share < SELDOM ? "few" : share < 0.5 ? "some" : "most";
 }
 
 function list() {
@@ -62,11 +67,11 @@ function list() {
   fill(byId("found"), say(term ? "domains.matching" : all.length < limit ? "domains.all" : "domains.busiest", counts));
   refill(byId("domains"), table([
     { title: say(by === "host" ? "columns.host" : "columns.domain"), cell: (row) => nameOf(row, since), class: "list-name" },
-    { title: say("columns.requests"), cell: (row) => [number(row.requests), bar(row.requests / most)], class: "list-count" },
-    { title: say("columns.blocked"), cell: (row) => [number(row.blocked), el("span", { class: "list-share" }, percent(row.blocked, row.requests)), bar(row.blocked / row.requests, "bar-blocked")], class: "list-blocked" },
-    { title: say("columns.bytes"), cell: (row) => bytes(row.bytes), class: "list-bytes" },
+    requestsColumn(most),
+    blockedColumn(),
+    bytesColumn(),
     { title: say("columns.blacklist"), cell: (row) => blacklist(row, listed), class: "list-block" },
-  ], rows, { caption: say("domains.title"), empty: say(term ? "domains.no_match" : "domains.empty"), kind: "table-sm list" }));
+  ], rows, { caption: say("domains.title"), empty: say(term ? "domains.no_match" : "domains.empty"), kind: "table-sm list stack-list" }));
 }
 
 function nameOf({ name }, since) {
@@ -79,5 +84,5 @@ function blacklist({ name }, listed) {
   const above = labels.map((_, index) => labels.slice(index).join("."));
   if (above.some((domain) => listed.has(domain))) return el("span", { class: "tag tag-policy" }, say("block.listed"));
   if (!isAdmin || !name || isAddress(name)) return null;
-  return el("button", { class: "btn btn-sm btn-outline-danger", type: "button", "aria-label": say("block.domain.title", { name }), onclick: () => askToBlock("domain", name, now) }, say("block.domain.button"));
+  return el("button", { class: "btn btn-sm", type: "button", "aria-label": say("block.domain.title", { name }), onclick: () => askToBlock("domain", name, now) }, say("block.domain.button"));
 }

@@ -13,7 +13,7 @@ import { hasWords, say } from "../words.js";
 
 const BARS = 15;
 const SLICES = 7;
-const AGENTS = 12;
+const AGENTS = 14;
 const MINUTE_MS = 60_000;
 const BUCKET_MS = { hour: 5 * MINUTE_MS, day: 60 * MINUTE_MS, week: 1440 * MINUTE_MS, month: 1440 * MINUTE_MS };
 const SHOWN = { files, agents, cache, traffic };
