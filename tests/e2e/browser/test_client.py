@@ -56,6 +56,28 @@ def test_it_does_not_jump(open_page: Callable[..., Page], size: dict[str, int]) 
     assert page.evaluate("window.shifted") < MOST_SHIFTED
 
 
+def test_it_needs_no_mouse(open_page: Callable[..., Page]) -> None:
+    page = open_page(f"/clients/{CLIENT}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    for name in ("1 h", "24 h", "7 d", "30 d", "All"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_focused()
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"window=all$"))
+    for entry in (
+        page.get_by_role("link", name="Its whole log"),
+        page.get_by_role("button", name="Block this client"),
+        page.locator("#domains a").first,
+    ):
+        page.keyboard.press("Tab")
+        expect(entry).to_be_focused()
+    expect(page.get_by_role("link", name="Clients", exact=True)).to_have_attribute("aria-current", "true")
+
+
 def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page(f"/clients/{CLIENT}?window=24h")
     details = dashboard.api(f"/api/clients/{CLIENT}/details?window=24h")["data"]
@@ -164,6 +186,7 @@ def test_an_admin_blocks_it(open_page: Callable[..., Page], dashboard: Dashboard
     assert (entry["ip"], entry["description"]) == (CLIENT, "scans the network")
     dialog.get_by_role("button", name="Close").click()
     expect(page.locator("#block")).to_have_text("On the blacklist")
+    expect(page.get_by_role("main")).to_be_focused()
     page.reload()
     loaded(page)
     expect(page.locator("#block")).to_have_text("On the blacklist")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser.conftest import PHONE, Dashboard, loaded
 
@@ -95,3 +95,35 @@ def test_a_link_keeps_the_focus_when_figures_change(open_page: Callable[..., Pag
     page.evaluate("document.getElementById('search').dispatchEvent(new Event('input'))")
     assert page.evaluate("window.kept !== document.activeElement")
     expect(link).to_be_focused()
+
+
+def test_what_fails_after_a_choice_is_told_and_tried_again(
+    open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
+) -> None:
+    page = open_page("/clients")
+    body = '{"status": "error", "detail": "The database is busy; try again in a moment."}'
+    page.route("**/api/clients/statistics?window=1h*", lambda route: route.fulfill(status=503, body=body))
+    page.get_by_role("button", name="1 h", exact=True).click()
+    trouble = page.locator("#trouble")
+    expect(trouble).to_contain_text("The database is busy")
+    expect(page.locator("main")).to_have_attribute("aria-busy", "true")
+    page.unroute("**/api/clients/statistics?window=1h*")
+    trouble.get_by_role("button", name="Try again").click()
+    expect(trouble).to_be_hidden()
+    expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+    clients = dashboard.api("/api/clients/statistics?window=1h")["data"]["clients"]
+    assert column(page, "name") == [client["ip_address"] for client in clients]
+    assert {"503" in complaint for complaint in complaints} == {True}
+    complaints.clear()
+
+
+def test_what_is_chosen_last_is_shown(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page("/clients")
+    slow: list[Route] = []
+    page.route("**/api/clients/statistics?window=30d*", lambda route: slow.append(route))
+    page.get_by_role("button", name="30 d").click()
+    page.wait_for_timeout(200)
+    page.get_by_role("button", name="1 h", exact=True).click()
+    total = dashboard.api("/api/clients/statistics?window=1h")["data"]["total_clients"]
+    expect(page.locator("#found")).to_have_text(f"{min(50, total)} of {total} clients, busiest first")
+    assert len(slow) == 1

@@ -121,11 +121,11 @@ def test_what_squids_default_format_lacks_is_told(open_page: Callable[..., Page]
     expect(page.locator("#coverage code")).to_have_text("proxyweb squid-conf")
     expect(page.locator("#types-empty")).to_have_text("No user agent is in the log of this time.")
     expect(page.locator("#types-canvas")).to_be_hidden()
-    expect(page.locator("#outbound")).to_contain_text("How much clients sent is not known")
+    expect(page.locator("#traffic-note")).to_contain_text("How much clients sent is not known")
     assert len(drawn(page, "bytes")) == 1
     page.unroute("**/api/traffic/statistics*")
     page.get_by_role("button", name="Hour", exact=True).click()
-    expect(page.locator("#outbound")).to_have_text("\u00a0")
+    expect(page.locator("#traffic-note")).to_have_text("\u00a0")
     assert len(drawn(page, "bytes")) == 2
 
 

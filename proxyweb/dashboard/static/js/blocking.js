@@ -1,7 +1,7 @@
 // Putting a client's address or a domain on its blacklist, after asking whether that is meant.
 
 import { get, send } from "./api.js";
-import { el, fill } from "./elements.js";
+import { byId, el, fill } from "./elements.js";
 import { say } from "./words.js";
 
 const LISTS = {
@@ -30,17 +30,24 @@ export async function blocked(kind, { search = "", signal } = {}) {
 /** Ask, then block `name`, a "client" or a "domain". `done` is called when it is on the list, now or already. */
 export function askToBlock(kind, name, done) {
   const { path, field, setting } = LISTS[kind];
+  const opener = document.activeElement;
   const said = el("div", { class: "asking-said", role: "status" });
   const description = el("input", { class: "form-control", id: "asking-description", type: "text", maxlength: 200, autocomplete: "off" });
   const label = el("label", { class: "form-label", for: "asking-description" }, say("block.description"));
   const form = el("div", { class: "asking-form" }, el("p", {}, say(`block.${kind}.means`, { name })), label, description);
   const confirm = el("button", { class: "btn btn-danger", type: "button", onclick: block }, say("block.confirm"));
   const cancel = el("button", { class: "btn", type: "button", onclick: () => dialog.close() }, say("block.cancel"));
-  const dialog = el("dialog", { class: "asking", "aria-labelledby": "asking-title", onclose: () => dialog.remove() },
+  const dialog = el("dialog", { class: "asking", "aria-labelledby": "asking-title", onclose: closed },
     el("h2", { class: "asking-title", id: "asking-title" }, say(`block.${kind}.title`, { name })),
     form, said, el("div", { class: "asking-buttons" }, confirm, cancel));
   document.body.append(dialog);
   dialog.showModal();
+
+  /** The browser gives the focus back to what opened it; what is gone since can't have it. */
+  function closed() {
+    dialog.remove();
+    if (!opener.isConnected) byId("content").focus({ preventScroll: true });
+  }
 
   async function block() {
     confirm.disabled = true;

@@ -138,7 +138,8 @@ function traffic({ period, labels, requests, blocked, inbound, outbound, outboun
     format: bytes,
     empty,
   });
-  fill(byId("outbound"), isKnown || empty ? "\u00a0" : say("files.traffic.unknown"));
+  const notes = [isByDay ? say("files.traffic.utc") : null, isKnown ? null : say("files.traffic.unknown")].filter(Boolean);
+  fill(byId("traffic-note"), empty ? "\u00a0" : notes.join(" ") || "\u00a0");
 }
 
 /** The log of a bucket, which begins at `begin`. */
