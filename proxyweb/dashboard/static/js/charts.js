@@ -35,7 +35,7 @@ export function lyingBars(id, figures) {
 /** Lines over time. */
 export function lines(id, figures) {
   const options = { scales: { x: along(), y: figuresAxis(id) } };
-  draw(id, figures, "line", options, { borderWidth: 2, pointRadius: 2, pointHoverRadius: 4, tension: 0.2 });
+  draw(id, figures, "line", options, { borderWidth: 2, pointRadius: 2, pointHoverRadius: 4, cubicInterpolationMode: "monotone" });
 }
 
 /** Shares of a whole, of a single series without a colour; more slices than there are colours go round again. */

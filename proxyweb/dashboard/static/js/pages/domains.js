@@ -13,7 +13,7 @@ import { say } from "../words.js";
 
 const WORDS = 40;
 const SIZES = 6;
-const WORDS_OF_PHONE = 20;
+const WORDS_OF_PHONE = 12;
 const SELDOM = 0.1;
 const KINDS = {
   host: { path: "/api/domains/statistics", row: (row) => ({ ...row, name: row.domain_name }) },
