@@ -24,6 +24,10 @@ class Page(NamedTuple):
 PAGES = (
     Page("overview", "/", "gauge"),
     Page("logs", "/logs", "list"),
+    Page("clients", "/clients", "clients"),
+    Page("client", "/clients/<ip>"),
+    Page("domains", "/domains", "globe"),
+    Page("files", "/files", "file"),
 )
 
 blueprint = APIBlueprint("pages", __name__, template_folder="templates", enable_openapi=False)

@@ -16,6 +16,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from proxyweb.accounts import users
+from proxyweb.db.session import open_session, transaction
 from tests.e2e.browser import traffic
 from tests.e2e.program import command
 from tests.e2e.server import Server
@@ -46,6 +48,10 @@ class Dashboard:
     def api(self, path: str) -> Any:
         """What the API answers, as JSON."""
         return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
+
+    def change(self, method: str, path: str, body: Any = None) -> Any:
+        """Change something as the admin; what the API answers."""
+        return requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10).json()
 
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as log:
@@ -118,7 +124,19 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
 @pytest.fixture(scope="package")
 def session(dashboard: Dashboard) -> dict[str, str]:
     """The cookie of a session that most tests share; one that ends a session begins its own."""
-    form = {"username": "admin", "password": PASSWORD}
+    return cookie_of("admin", dashboard)
+
+
+@pytest.fixture(scope="package")
+def viewers_session(dashboard: Dashboard) -> dict[str, str]:
+    """The cookie of someone who may only read."""
+    with transaction(open_session(dashboard.log.parent / "instance/proxyweb.sqlite")) as database:
+        users.add(database, "viewer", PASSWORD, "viewer", time.time())
+    return cookie_of("viewer", dashboard)
+
+
+def cookie_of(username: str, dashboard: Dashboard) -> dict[str, str]:
+    form = {"username": username, "password": PASSWORD}
     answer = requests.post(
         f"{dashboard.url}/sign-in", data=form, headers={"Origin": dashboard.url}, allow_redirects=False, timeout=10
     )
@@ -130,13 +148,17 @@ def open_page(make_page: Callable[..., Page], session: dict[str, str]) -> Callab
     """Opens a path as the admin and waits for its figures; options are Playwright's."""
 
     def open_path(path: str = "/", **options: Any) -> Page:
-        page = make_page(**options)
-        page.context.add_cookies([cast(Any, session)])
-        page.goto(path)
-        loaded(page)
-        return page
+        return opened(make_page(**options), session, path)
 
     return open_path
+
+
+def opened(page: Page, session: dict[str, str], path: str) -> Page:
+    """Go to a path with a session's cookie and wait for its figures."""
+    page.context.add_cookies([cast(Any, session)])
+    page.goto(path)
+    loaded(page)
+    return page
 
 
 def sign_in(page: Page, password: str = PASSWORD) -> None:

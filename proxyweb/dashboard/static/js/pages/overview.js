@@ -5,7 +5,9 @@ import { reasonBadge } from "../badges.js";
 import { stackedBars } from "../charts.js";
 import { bar, byId, el, fill } from "../elements.js";
 import { bytes, duration, hourTime, instant, number, percent, time } from "../format.js";
+import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
+import { ranking } from "../ranking.js";
 import { facts, table } from "../table.js";
 import { say } from "../words.js";
 
@@ -34,11 +36,11 @@ function show(summary) {
   figures(summary);
   timeline(summary.timeline);
   score(summary.score);
-  ranking("top-blocked", summary.top_blocked.map(({ dest, count }) =>
+  ranked("top-blocked", summary.top_blocked.map(({ dest, count }) =>
     ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })), "columns.host", "bar-blocked");
-  ranking("top-clients", summary.top_clients.map(({ ip, count }) =>
-    ({ name: ip, count, href: address("/logs", { client: ip, ...DAY }) })), "columns.client");
-  ranking("threats", summary.threat_categories.slice(0, 10).map(({ category, count }) =>
+  ranked("top-clients", summary.top_clients.map(({ ip, count }) =>
+    ({ name: ip, count, href: pageOfClient(ip) })), "columns.client");
+  ranked("threats", summary.threat_categories.slice(0, 10).map(({ category, count }) =>
     ({ name: category.replaceAll("_", " "), count })), "columns.category", "bar-threat");
   recent(summary.recent_blocks);
   waf(summary.waf);
@@ -103,13 +105,9 @@ function advice({ recommendation, points, earned }) {
     el("span", { class: "tag tag-points" }, say("overview.score.worth", { points: points - earned })));
 }
 
-function ranking(id, rows, title, kind = "") {
-  const most = Math.max(1, ...rows.map(({ count }) => count));
-  const heading = byId(`${id}-title`).textContent;
-  fill(byId(id), table([
-    { title: say(title), cell: ({ name, count, href }) => [el(href ? "a" : "span", { href, class: "name", title: name }, name), bar(count / most, kind)], class: "ranking-name" },
-    { title: say("columns.requests"), cell: ({ count }) => number(count), class: "text-end ranking-count" },
-  ], rows, { caption: heading, empty: say(`overview.${id.replace("-", "_")}.empty`), kind: "table-sm ranking" }));
+function ranked(id, rows, title, kind = "") {
+  const caption = byId(`${id}-title`).textContent;
+  fill(byId(id), ranking(rows, { title: say(title), caption, empty: say(`overview.${id.replace("-", "_")}.empty`), kind }));
 }
 
 function recent(blocks) {
