@@ -24,6 +24,10 @@ class Page(NamedTuple):
 PAGES = (
     Page("overview", "/", "gauge"),
     Page("logs", "/logs", "list"),
+    Page("clients", "/clients", "clients"),
+    Page("client", "/clients/<ip>"),
+    Page("domains", "/domains", "globe"),
+    Page("files", "/files", "file"),
     Page("shadow_it", "/shadow-it", "cloud"),
     Page("threats", "/threats", "shield"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,6 +80,17 @@ class DimensionTable:
         self._new.append((number, *(value if isinstance(value, tuple) else (value,)), *more))
         return number
 
+    def numbered(self, values: Sequence[tuple[Any, ...]]) -> list[int]:
+        """The ids of values, each given with its other columns behind it; what has none yet gets one."""
+        known = self.known
+        if known is None:
+            return [self.find(value) or self.add(value, *more) for value, *more in values]
+        new = dict.fromkeys(value for value in values if value[0] not in known)
+        known.update((value[0], number) for number, value in enumerate(new, self.next_id))
+        self._new += ((number, *value) for number, value in enumerate(new, self.next_id))
+        self.next_id += len(new)
+        return [known[value[0]] for value in values]
+
     def flush(self) -> None:
         if self._new:
             for table in self.refers_to:
@@ -153,7 +164,7 @@ class Dimensions:
         for table in self.tables.values():
             table.load_new()
 
-    def learn(self, fresh: dict[str, list[Hashable]]) -> None:
+    def learn(self, fresh: dict[str, list[Any]]) -> None:
         """Give ids to the values that a batch brings, in their order; new ones are inserted."""
         for name, values in fresh.items():
             if values:
@@ -175,8 +186,10 @@ class Dimensions:
             return [self._kind(ResultKind(*kind)) for kind in values]
         table = self.tables[name]
         if name == "agent":
-            return [table.find(agent) or table.add(agent, *program) for agent, *program in values]
-        return [table.find(value) or table.add(value) for value in values]
+            return table.numbered([tuple(agent) for agent in values])
+        if len(table.known_by) > 1:
+            return [table.find(value) or table.add(value) for value in values]
+        return table.numbered([(value,) for value in values])
 
     def _sites(self, values: Iterable[Any]) -> list[int]:
         sites, numbers, hosts = self.tables["site"], [], []

@@ -97,6 +97,8 @@ class Rows:
         """The rows that are marked."""
         if chosen.all():
             return self
+        if not chosen.any():
+            return Rows(dict.fromkeys(self.columns, np.zeros(0, np.int64)), self.facts_of_kind)
         return Rows({name: column[chosen] for name, column in self.columns.items()}, self.facts_of_kind)
 
     def of_kinds(self, fact: str, values: tuple[str | bool, ...]) -> Flags:

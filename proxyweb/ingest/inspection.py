@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from proxyweb.ingest.record import WafVerdict
 from proxyweb.waf.bulk import Bulk
 from proxyweb.waf.engine import Engine
-from proxyweb.waf.request import AGENT, HOST, METHOD, PATH, QUERY, RAW, Value, values
+from proxyweb.waf.request import AGENT, METHOD, PATH, QUERY, RAW, Value, host_value, values
 
 Found = frozenset[int]
 Numbers = NDArray[np.int32]
@@ -51,7 +51,7 @@ class Inspector:
         self._in_agents = _Remembered(lambda agents: self._one_by_one(agents, self._of_agent))
         self._in_hosts = _Remembered(self._hosts)
         self._in_sites = _Remembered(self._sites)
-        self._known_hosts: dict[str, Found] = {}  # several sites have the same
+        self._known_hosts: dict[str, Found] = {"": frozenset()}  # several sites have the same
 
     def learn(self, fresh: dict[str, list[Any]]) -> None:
         """Take up the values that a batch brings."""
@@ -102,7 +102,7 @@ class Inspector:
         return values("CONNECT" if way % 2 else "", self._prefixes[way // 2])
 
     def _hosts(self, ways: Sequence[int]) -> dict[int, Found]:
-        hosts = {way: value.text for way in ways for value in self._of_site(way) if value.target == HOST}
+        hosts = {way: host_value("CONNECT" if way % 2 else "", self._prefixes[way // 2]) for way in ways}
         new = [host for host in set(hosts.values()) if host not in self._known_hosts]
         found = self._bulk.in_hosts(new)
         self._known_hosts.update((host, found.get(place, frozenset())) for place, host in enumerate(new))

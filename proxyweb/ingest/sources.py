@@ -70,13 +70,12 @@ class Checkpoint:
         """What a hasher found, up to the position `end`."""
         if self.first_size < BLOCK:
             self.first_size, self.first_crc = (BLOCK, crcs[0]) if crcs else (end, tail_crc)
-        at = self.taken // BLOCK
-        for crc in crcs:
-            self.crcs.append(crc)
-            at += 1
-            if at % BLOCKS_A_CHUNK == 0:
-                self.full_chunks.append((at // BLOCKS_A_CHUNK - 1, self.crcs.tobytes()))
-                del self.crcs[:]
+        self.crcs.extend(crcs)
+        chunk = self.taken // CHUNK
+        while len(self.crcs) >= BLOCKS_A_CHUNK:
+            self.full_chunks.append((chunk, self.crcs[:BLOCKS_A_CHUNK].tobytes()))
+            del self.crcs[:BLOCKS_A_CHUNK]
+            chunk += 1
         self.taken, self.tail_crc = end, tail_crc
 
     def expect(self, conn: sqlite3.Connection) -> None:

@@ -36,7 +36,7 @@ def counted(rollup: Rollup, rows: Rows, recent_from: int) -> list[tuple[int, ...
     """The rollup of some rows, in its columns and the order of its keys."""
     if rollup.recent:
         rows = rows.only(rows["time_ms"] >= recent_from * rollup.bucket.ms)
-    if rollup.counts is not None:
+    if rollup.counts is not None and len(rows):
         rows = rows.only(rollup.counts.holds(rows))
     if not len(rows):
         return []

@@ -82,6 +82,11 @@ def values(method: str, url: str, headers: Mapping[str, str] = NOTHING) -> Itera
         yield Value(HOST, _shown(host))
 
 
+def host_value(method: str, url: str) -> str:
+    """The text of the host's value alone; empty where there is none."""
+    return _shown(split(method, url).host)
+
+
 def pairs(query: str, target: str) -> Iterator[Value]:
     """Each value under its name; and each name that is more than a name, or has no value."""
     given = query.split("&", MOST_PAIRS)

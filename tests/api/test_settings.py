@@ -22,6 +22,7 @@ def test_defaults(viewer: Client) -> None:
         "waf_mode": "block",
         "waf_threshold": "5",
         "waf_on_failure": "open",
+        "waf_score_log": "false",
         "ssl_bump_enabled": "false",
         "ssl_bump_exceptions": "",
         "enable_domain_blacklist": "false",

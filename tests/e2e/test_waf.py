@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from proxyweb.ingest.logformat import LOGFORMAT
+from proxyweb.ingest.record import NO_VERDICT
 from proxyweb.squid_conf.include_file import LIMITS
 from proxyweb.waf.engine import Engine
 from proxyweb.waf.helper import FORMAT
@@ -144,7 +145,7 @@ def test_the_lists_deny_within_two_seconds_and_are_policy(instance: Path, compil
         changes(status, 403)
         records = logged(squid, 10)
         assert {record.kind.reason for record in records} == {"", "policy"}
-        assert not any(record.waf.score for record in records)
+        assert {record.waf for record in records} == {NO_VERDICT}
 
 
 def test_odd_bytes_are_judged_as_they_were_sent(judging: Path, origin: Origin) -> None:
@@ -227,7 +228,7 @@ def test_without_an_engine_the_setting_decides(instance: Path, origin: Origin, s
     with asking(instance) as squid:
         assert squid.get(origin.url(SQL)).status == status
         assert squid.get(origin.url()).status == status
-        assert {record.waf.score for record in logged(squid, 2)} == {0}
+        assert {record.waf for record in logged(squid, 2)} == {NO_VERDICT}
 
 
 def test_squid_ends_and_reconfigures_with_the_helper(judging: Path, origin: Origin) -> None:

@@ -52,9 +52,9 @@ class Dashboard:
         """What the API answers, as JSON."""
         return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """What the API answers to a change."""
-        return requests.post(self.url + path, json=body, auth=("admin", PASSWORD), timeout=10).json()
+    def change(self, method: str, path: str, body: Any = None) -> Any:
+        """Change something as the admin; what the API answers."""
+        return requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10).json()
 
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as log:
@@ -132,7 +132,7 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
     assert complaints == []
 
 
-def cookie(dashboard: Dashboard, username: str = "admin") -> dict[str, str]:
+def cookie_of(username: str, dashboard: Dashboard) -> dict[str, str]:
     """That of a new session."""
     form = {"username": username, "password": PASSWORD}
     answer = requests.post(
@@ -144,14 +144,14 @@ def cookie(dashboard: Dashboard, username: str = "admin") -> dict[str, str]:
 @pytest.fixture(scope="package")
 def session(dashboard: Dashboard) -> dict[str, str]:
     """The cookie of a session that most tests share; one that ends a session begins its own."""
-    return cookie(dashboard)
+    return cookie_of("admin", dashboard)
 
 
 @pytest.fixture(scope="package")
 def viewers_session(dashboard: Dashboard) -> dict[str, str]:
     with transaction(open_session(dashboard.instance / "proxyweb.sqlite")) as database:
         users.add(database, "viewer", PASSWORD, "viewer", time.time())
-    return cookie(dashboard, "viewer")
+    return cookie_of("viewer", dashboard)
 
 
 @pytest.fixture
@@ -167,7 +167,11 @@ def open_as_viewer(make_page: Callable[..., Page], viewers_session: dict[str, st
 
 
 def open_with(session: dict[str, str], make_page: Callable[..., Page], path: str = "/", **options: Any) -> Page:
-    page = make_page(**options)
+    return opened(make_page(**options), session, path)
+
+
+def opened(page: Page, session: dict[str, str], path: str) -> Page:
+    """Go to a path with a session's cookie and wait for its figures."""
     page.context.add_cookies([cast(Any, session)])
     page.goto(path)
     loaded(page)

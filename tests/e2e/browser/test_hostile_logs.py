@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 from proxyweb.dashboard.pages import PAGES
 from proxyweb.ingest.record import WafVerdict
 from tests.bench.generate import generate
-from tests.e2e.browser.conftest import Dashboard, cookie, loaded, running
+from tests.e2e.browser.conftest import Dashboard, cookie_of, loaded, running
 from tests.e2e.browser.payloads import PAYLOADS
 from tests.ingest.factory import Request, log
 from tests.test_supervisor import wait_for
@@ -74,7 +74,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="module")
 def session(dashboard: Dashboard) -> dict[str, str]:
-    return cookie(dashboard)
+    return cookie_of("admin", dashboard)
 
 
 def use(page: Page, path: str) -> set[str]:

@@ -69,7 +69,7 @@ def test_services_stand_in_their_categories_most_requests_first(
 def test_the_address_says_what_is_shown(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page(f"{PATH}?window=24h&category=Social")
     of_api = services(dashboard, "24h")
-    expect(page.get_by_label("Time", exact=True)).to_have_value("24h")
+    expect(page.get_by_role("button", name="24 h", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("Category", exact=True)).to_have_value("Social")
     assert names(page) == [name for name, row in of_api.items() if row["category"] == "Social"] != []
     page.get_by_label("Category", exact=True).select_option("")
@@ -167,7 +167,7 @@ def test_what_is_new_says_who_was_first(open_page: Callable[..., Page], dashboar
     domains = page.locator("#new-domains tbody tr td:first-child").all_inner_texts()
     assert domains == [row["domain"] for row in new["domains"]]
     page.locator("#new-domains").get_by_role("link", name=new["domains"][0]["client_ip"]).first.click()
-    expect(page).to_have_url(re.compile(rf"/logs\?client={re.escape(new['domains'][0]['client_ip'])}&since=-7d$"))
+    expect(page).to_have_url(re.compile(rf"/clients/{re.escape(new['domains'][0]['client_ip'])}$"))
 
 
 def test_an_empty_page_says_what_to_do(open_page: Callable[..., Page]) -> None:

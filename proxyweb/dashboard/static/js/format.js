@@ -13,6 +13,7 @@ const dayAndClock = new Intl.DateTimeFormat(undefined, {
   month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 const dayAndHour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const utcDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 /** 1234567 → "1,234,567". */
@@ -74,4 +75,9 @@ export function hourTime(moment) {
 /** A `Date` within a few days: "Wed 14:00". */
 export function dayHourTime(moment) {
   return dayAndHour.format(moment);
+}
+
+/** The day, for what is counted by days of UTC. */
+export function dayOfUtc(moment) {
+  return utcDay.format(moment);
 }

@@ -1,16 +1,15 @@
-// What there is most of: names with a bar and a figure each.
+// Names with how often they were counted, most first, each with a bar.
 
-import { bar, byId, el, fill } from "./elements.js";
+import { bar, el } from "./elements.js";
 import { number } from "./format.js";
 import { table } from "./table.js";
 import { say } from "./words.js";
 
-/** Fill the card `id` with `rows` `[{ name, count, href }]`, most first; `title` is that of the names. */
-export function ranking(id, rows, { title, empty, kind = "" }) {
+/** A table of `rows` `[{ name, count, href }]`; `title` is the names' heading, `kind` the bars' colour. */
+export function ranking(rows, { title, caption, empty, kind = "" }) {
   const most = Math.max(1, ...rows.map(({ count }) => count));
-  const heading = byId(`${id}-title`).textContent;
-  fill(byId(id), table([
+  return table([
     { title, cell: ({ name, count, href }) => [el(href ? "a" : "span", { href, class: "name", title: name }, name), bar(count / most, kind)], class: "ranking-name" },
     { title: say("columns.requests"), cell: ({ count }) => number(count), class: "text-end ranking-count" },
-  ], rows, { caption: heading, empty, kind: "table-sm ranking" }));
+  ], rows, { caption, empty, kind: "table-sm ranking" });
 }

@@ -5,6 +5,7 @@ import { reasonBadge } from "../badges.js";
 import { stackedBars } from "../charts.js";
 import { bar, byId, el, fill } from "../elements.js";
 import { bytes, duration, hourTime, instant, number, percent, time } from "../format.js";
+import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
 import { hourInLog } from "../log_links.js";
 import { ranking } from "../ranking.js";
@@ -36,15 +37,12 @@ function show(summary) {
   figures(summary);
   timeline(summary.timeline);
   score(summary.score);
-  ranking("top-blocked", summary.top_blocked.map(({ dest, count }) =>
-    ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })),
-  { title: say("columns.host"), empty: say("overview.top_blocked.empty"), kind: "bar-blocked" });
-  ranking("top-clients", summary.top_clients.map(({ ip, count }) =>
-    ({ name: ip, count, href: address("/logs", { client: ip, ...DAY }) })),
-  { title: say("columns.client"), empty: say("overview.top_clients.empty") });
-  ranking("threats", summary.threat_categories.slice(0, 10).map(({ category, count }) =>
-    ({ name: category.replaceAll("_", " "), count })),
-  { title: say("columns.category"), empty: say("overview.threats.empty"), kind: "bar-threat" });
+  ranked("top-blocked", summary.top_blocked.map(({ dest, count }) =>
+    ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })), "columns.host", "bar-blocked");
+  ranked("top-clients", summary.top_clients.map(({ ip, count }) =>
+    ({ name: ip, count, href: pageOfClient(ip) })), "columns.client");
+  ranked("threats", summary.threat_categories.slice(0, 10).map(({ category, count }) =>
+    ({ name: category.replaceAll("_", " "), count })), "columns.category", "bar-threat");
   recent(summary.recent_blocks);
   waf(summary.waf);
   cache(summary.cache);
@@ -101,6 +99,11 @@ function score({ score: points, max_score: most, checks, warnings }) {
 function advice({ recommendation, points, earned }) {
   return el("li", {}, el("span", {}, recommendation),
     el("span", { class: "tag tag-points" }, say("overview.score.worth", { points: points - earned })));
+}
+
+function ranked(id, rows, title, kind = "") {
+  const caption = byId(`${id}-title`).textContent;
+  fill(byId(id), ranking(rows, { title: say(title), caption, empty: say(`overview.${id.replace("-", "_")}.empty`), kind }));
 }
 
 function recent(blocks) {

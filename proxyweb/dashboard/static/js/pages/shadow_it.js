@@ -5,6 +5,7 @@ import { choices } from "../choices.js";
 import { byId, el, fill } from "../elements.js";
 import { bytes, number, time } from "../format.js";
 import { arrange, lastingRows } from "../lasting_rows.js";
+import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
 import { categoryRow, serviceRow, serviceTable } from "../service_rows.js";
 import { table } from "../table.js";
@@ -12,7 +13,7 @@ import { say } from "../words.js";
 
 const NEW_SINCE = "-7d";
 const isAdmin = document.body.dataset.role === "admin";
-const chosen = choices(["window", "search", "category", "status"], changed);
+const { chosen, asked } = choices({ window: "7d", search: "", category: "", status: "" }, changed, () => show({ isAsked: true }));
 const services = serviceTable();
 const rowOf = lastingRows((name) => serviceRow(name, isAdmin ? setStatus : null));
 const headingOf = lastingRows(categoryRow);
@@ -21,14 +22,13 @@ let used = [];
 let shownNew = "";
 let shownWindow = null;
 
-const now = live(refresh, { focused: 15, idle: 60 });
+const now = live(asked(refresh), { focused: 15, idle: 60 });
 
-async function refresh() {
+async function refresh(signal) {
   const { window } = chosen;
   const [inUse, fresh] = await Promise.all([
-    get("/api/analytics/shadow-it", { window }), get("/api/analytics/first-seen", { since: NEW_SINCE }),
+    get("/api/analytics/shadow-it", { window }, signal), get("/api/analytics/first-seen", { since: NEW_SINCE }, signal),
   ]);
-  if (window !== chosen.window) return; // another one was chosen meanwhile, and is asked for next
   used = inUse.data;
   show({ isAsked: window !== shownWindow });
   shownWindow = window;
@@ -36,7 +36,8 @@ async function refresh() {
 }
 
 function changed() {
-  return chosen.window === shownWindow ? show({ isAsked: true }) : now();
+  if (chosen.window === shownWindow) show({ isAsked: true });
+  now();
 }
 
 /** What is being stored counts at once, until it could not be, or figures asked for after it are there. */
@@ -117,7 +118,7 @@ function showNew({ services: found, domains }) {
   if (text === shownNew) return;
   shownNew = text;
   const first = [
-    { title: say("shadow_it.first_by"), cell: (row) => el("a", { href: address("/logs", { client: row.client_ip, since: NEW_SINCE }), class: "name", title: row.client_ip }, row.client_ip), class: "new-client" },
+    { title: say("shadow_it.first_by"), cell: (row) => el("a", { href: pageOfClient(row.client_ip), class: "name", title: row.client_ip }, row.client_ip), class: "new-client" },
     { title: say("columns.time"), cell: (row) => time(row.first_seen), class: "new-time" },
   ];
   fill(byId("new-services"), table([

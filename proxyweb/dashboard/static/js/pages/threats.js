@@ -6,6 +6,7 @@ import { choices } from "../choices.js";
 import { byId, el, fill } from "../elements.js";
 import { dayHourTime, instant, number, percent, time } from "../format.js";
 import { arrange, lastingRows } from "../lasting_rows.js";
+import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
 import { hourInLog, sinceOf } from "../log_links.js";
 import { ranking } from "../ranking.js";
@@ -17,7 +18,7 @@ import { say } from "../words.js";
 const HOURS = 72;
 const RECENT = 10;
 const isAdmin = document.body.dataset.role === "admin";
-const chosen = choices(["window"], () => {
+const { chosen, asked } = choices({ window: "7d" }, () => {
   order.clear();
   now();
 });
@@ -27,15 +28,14 @@ const order = new Map();
 const shown = new Map();
 
 ruleTrial();
-const now = live(refresh, { focused: 10, idle: 60 });
+const now = live(asked(refresh), { focused: 10, idle: 60 });
 
-async function refresh() {
+async function refresh(signal) {
   const { window } = chosen;
   const [settings, stats, hours, found, recent] = await Promise.all([
-    get("/api/settings"), get("/api/waf/stats", { window }), get("/api/logs/timeline", { hours: HOURS }),
-    get("/api/waf/categories", { window }), get("/api/logs", { reason: "waf", limit: RECENT }),
+    get("/api/settings", {}, signal), get("/api/waf/stats", { window }, signal), get("/api/logs/timeline", { hours: HOURS }, signal),
+    get("/api/waf/categories", { window }, signal), get("/api/logs", { reason: "waf", limit: RECENT }, signal),
   ]);
-  if (window !== chosen.window) return; // another one was chosen meanwhile, and is asked for next
   ifNew("settings", settings, showState);
   ifNew("stats", stats, showStats);
   ifNew("hours", hours, showTimeline);
@@ -75,13 +75,17 @@ function showStats(stats) {
   fill(byId("entropy"), stats.total_requests ? say("threats.entropy.bits", { bits: stats.avg_url_entropy.toFixed(2) }) : say("format.none"));
   fill(byId("entropy-beside"), say("threats.entropy.beside", { count: number(stats.high_entropy_count) }));
   byId("entropy-beside").title = say("threats.entropy.why");
-  ranking("top-categories", stats.top_blocked_categories.map(({ key, count }) => ({ name: categoryName(key), count })),
-    { title: say("columns.category"), empty: say("threats.top_categories.empty"), kind: "bar-threat" });
-  ranking("top-destinations", stats.top_destinations.map(({ key, count }) =>
+  ranked("top-categories", stats.top_blocked_categories.map(({ key, count }) => ({ name: categoryName(key), count })),
+    say("columns.category"), say("threats.top_categories.empty"));
+  ranked("top-destinations", stats.top_destinations.map(({ key, count }) =>
     ({ name: key, count, href: address("/logs", { domain: key, reason: "waf", since }) })),
-  { title: say("columns.host"), empty: say("threats.top_destinations.empty"), kind: "bar-threat" });
-  ranking("top-agents", stats.top_user_agents.map(({ key, count }) => ({ name: key, count })),
-    { title: say("threats.agent"), empty: say("threats.top_agents.empty"), kind: "bar-threat" });
+  say("columns.host"), say("threats.top_destinations.empty"));
+  ranked("top-agents", stats.top_user_agents.map(({ key, count }) => ({ name: key, count })),
+    say("threats.agent"), say("threats.top_agents.empty"));
+}
+
+function ranked(id, rows, title, empty) {
+  fill(byId(id), ranking(rows, { title, caption: byId(`${id}-title`).textContent, empty, kind: "bar-threat" }));
 }
 
 function showTimeline(hours) {
@@ -102,7 +106,7 @@ function showTimeline(hours) {
 function showRecent(rows) {
   fill(byId("recent"), table([
     { title: say("columns.time"), cell: (row) => time(row.timestamp), class: "text-nowrap recent-time" },
-    { title: say("columns.client"), cell: (row) => el("a", { href: address("/logs", { client: row.client_ip, reason: "waf" }) }, row.client_ip), class: "text-nowrap recent-client" },
+    { title: say("columns.client"), cell: (row) => el("a", { href: pageOfClient(row.client_ip) }, row.client_ip), class: "text-nowrap recent-client" },
     { title: say("columns.destination"), cell: (row) => el("span", { class: "name", title: `${row.method} ${row.destination}` }, row.destination), class: "recent-destination" },
     { title: say("columns.category"), cell: (row) => el("span", { class: "name" }, row.waf ? row.waf.categories.map(categoryName).join(", ") : say("format.none")), class: "recent-found" },
   ], rows, { caption: say("threats.recent.title"), empty: say("threats.recent.empty"), kind: "table-sm recent stack-recent" }));
