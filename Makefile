@@ -8,6 +8,9 @@ FROM_NPM := @tabler/core/dist/css/tabler.min.css chart.js/dist/chart.umd.min.js
 run: $(VENV)/installed $(VENDOR)/.copied
 	@exec $(BIN)/proxyweb serve
 
+demo: $(VENV)/installed $(VENDOR)/.copied
+	@exec $(BIN)/proxyweb demo
+
 test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest
@@ -49,4 +52,4 @@ $(VENDOR)/.copied: package-lock.json | $(VENV)/python
 	@mkdir -p $(VENDOR) && cp $(addprefix node_modules/,$(FROM_NPM)) $(VENDOR)/
 	@touch $@
 
-.PHONY: run test lint format bench clean
+.PHONY: run demo test lint format bench clean
