@@ -24,6 +24,9 @@ format: $(VENV)/installed-for-tests
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+screenshots: $(VENV)/installed-for-tests $(VENDOR)/.copied
+	@$(BIN)/python -m tests.screenshots docs
+
 bench: $(VENV)/installed-for-tests
 	@$(BIN)/python -m tests.bench
 
@@ -52,4 +55,4 @@ $(VENDOR)/.copied: package-lock.json | $(VENV)/python
 	@mkdir -p $(VENDOR) && cp $(addprefix node_modules/,$(FROM_NPM)) $(VENDOR)/
 	@touch $@
 
-.PHONY: run demo test lint format bench clean
+.PHONY: run demo test lint format screenshots bench clean

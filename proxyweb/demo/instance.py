@@ -69,16 +69,16 @@ def _decide(session: Session, admin: str, now: int) -> None:
         (NETWORKS, "address", NETWORKS_BLOCKED, 6),
     ):
         for place, (name, description) in enumerate(blocked.items()):
-            at = now - (days_ago - 2 * place) * DAY
+            at = now - (days_ago - 2 * place) * DAY - 1709 * place
             add(conn, to, name, description, at)
             audit.record(session, at, admin, f"{noun} blacklisted", target=name, details=description,
                          address="192.168.1.10")  # fmt: skip
     catalogue = load()
-    for place, (status, hosts) in enumerate(STATUSES.items()):
-        for host in hosts:
+    for days_ago, (status, hosts) in zip((3, 2, 1), STATUSES.items(), strict=True):
+        for place, host in enumerate(hosts):
             service = catalogue.match(host)
             assert service, f"the catalogue knows {host} no longer"
-            at = now - (3 - place) * DAY
+            at = now - days_ago * DAY + 97 * place
             set_service_status(conn, service.name, status, at)
             audit.record(session, at, admin, "service status changed", target=service.name, details=f"none → {status}",
                          address="192.168.1.10")  # fmt: skip

@@ -1,0 +1,22 @@
+// What came of an action, in a line below it, which screen readers say too.
+
+import { byId, fill } from "./elements.js";
+
+/** Shows that `text` is what came of it; nothing clears the line. */
+export function said(id, text = "") {
+  byId(id).classList.remove("is-bad");
+  fill(byId(id), text);
+}
+
+/** Does `action` (async) and shows what it gives, or the server's sentence when it says no. Gives whether it was done. */
+export async function saying(id, action) {
+  try {
+    said(id, await action());
+    return true;
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    byId(id).classList.add("is-bad");
+    fill(byId(id), error.detail);
+    return false;
+  }
+}
