@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +48,12 @@ class Dashboard:
         """What the API answers, as JSON."""
         return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
 
+    def change(self, method: str, path: str, body: Any = None) -> Any:
+        """Have the admin change something."""
+        answer = requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as log:
             log.write(b"".join(lines))
@@ -55,16 +62,24 @@ class Dashboard:
 @pytest.fixture(scope="package")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     assert STYLE.exists() and AXE.exists(), "run 'make test' once: it fetches what the dashboard takes from npm"
-    folder = tmp_path_factory.mktemp("dashboard")
+    with running(tmp_path_factory.mktemp("dashboard")) as started:
+        yield started
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Dashboard]:
+    """The program with some traffic, in a folder of its own."""
     instance, log, history = folder / "instance", folder / "access.log", folder / "history.log"
     log.touch()
     traffic.write(history, time.time())
     imported = command(instance, log, "import", str(history))
     assert imported.returncode == 0, imported.stderr
     server = Server(instance, ADMIN_PASSWORD=PASSWORD, ACCESS_LOG=str(log), LOGIN_ATTEMPTS="1000")
-    wait_for(server.healthy, 20)
-    yield Dashboard(server.url, log)
-    server.stop()
+    try:
+        wait_for(server.healthy, 20)
+        yield Dashboard(server.url, log)
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="package")
@@ -118,7 +133,12 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
 @pytest.fixture(scope="package")
 def session(dashboard: Dashboard) -> dict[str, str]:
     """The cookie of a session that most tests share; one that ends a session begins its own."""
-    form = {"username": "admin", "password": PASSWORD}
+    return cookie_of(dashboard)
+
+
+def cookie_of(dashboard: Dashboard, username: str = "admin", password: str = PASSWORD) -> dict[str, str]:
+    """The cookie of a new session."""
+    form = {"username": username, "password": password}
     answer = requests.post(
         f"{dashboard.url}/sign-in", data=form, headers={"Origin": dashboard.url}, allow_redirects=False, timeout=10
     )
@@ -139,8 +159,8 @@ def open_page(make_page: Callable[..., Page], session: dict[str, str]) -> Callab
     return open_path
 
 
-def sign_in(page: Page, password: str = PASSWORD) -> None:
-    page.get_by_label("Name").fill("admin")
+def sign_in(page: Page, password: str = PASSWORD, username: str = "admin") -> None:
+    page.get_by_label("Name").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
 

@@ -13,7 +13,7 @@ export function changePassword() {
     const isDone = await saying("password-said", async () => {
       if (wanted.value !== again.value) throw new ApiError(400, say("settings.password.differ"));
       return (await send("POST", "/api/change-password", { current_password: current.value, new_password: wanted.value })).message;
-    });
+    }, { current_password: say("settings.password.current"), new_password: say("settings.password.new") });
     if (isDone) location.assign(address("/sign-in", { next: "/settings" }));
   });
 }
