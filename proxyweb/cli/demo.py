@@ -25,7 +25,7 @@ from proxyweb.supervisor import Program, supervise
 from proxyweb.web_server import follower, web
 
 HOST = "127.0.0.1"
-PORTS_TRIED = 100
+PORTS_TRIED = 50  # from 5001 on: browsers refuse to open 5060
 ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """Ctrl-C, being told to, and a terminal that is closed."""
 
