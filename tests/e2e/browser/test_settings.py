@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.browser.conftest import Dashboard, cookie_of, loaded, running, sign_in
+from tests.e2e.browser.test_every_page import violations
 from tests.e2e.program import command
 
 VIEWER_PASSWORD, NEW_PASSWORD = "the viewer's password", "the viewer's new password"
@@ -229,6 +230,7 @@ def test_a_viewer_sees_values_and_changes_nothing(open_as_viewer: Opener, dashbo
     expect(page.locator("#networks-shown")).to_have_text("1 to 10 of 23")
     buttons = page.get_by_role("main").get_by_role("button").all_inner_texts()
     assert buttons == ["Change password", "Previous", "Next", "Previous", "Next"]
+    assert violations(page) == []
 
 
 def test_a_new_password_ends_the_session(
@@ -282,6 +284,7 @@ def test_everything_is_deleted_only_by_who_types_the_word(open_page: Opener, das
     go = dialog.get_by_role("button", name="Delete everything")
     expect(dialog.get_by_label("Type “delete” to go on")).to_be_focused()
     expect(go).to_be_disabled()
+    assert violations(page) == []
     page.keyboard.type("delet")
     page.keyboard.press("Enter")
     expect(go).to_be_disabled()
