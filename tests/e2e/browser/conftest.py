@@ -53,16 +53,22 @@ class Dashboard:
         return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
 
     def change(self, method: str, path: str, body: Any = None) -> Any:
-        """Change something as the admin; what the API answers."""
-        return requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10).json()
+        """Have the admin change something."""
+        answer = requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
 
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as log:
             log.write(b"".join(lines))
 
 
+def write_traffic(log: Path) -> None:
+    traffic.write(log, time.time())
+
+
 @contextmanager
-def running(folder: Path, write: Callable[[Path], None]) -> Iterator[Dashboard]:
+def running(folder: Path, write: Callable[[Path], None] = write_traffic) -> Iterator[Dashboard]:
     """The program in `folder`, with the log that `write` writes read, and another, empty one followed."""
     assert STYLE.exists() and AXE.exists(), "run 'make test' once: it fetches what the dashboard takes from npm"
     instance, log, history = folder / "instance", folder / "access.log", folder / "history.log"
@@ -80,7 +86,7 @@ def running(folder: Path, write: Callable[[Path], None]) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with running(tmp_path_factory.mktemp("dashboard"), lambda log: traffic.write(log, time.time())) as dashboard:
+    with running(tmp_path_factory.mktemp("dashboard")) as dashboard:
         yield dashboard
 
 
@@ -132,9 +138,9 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
     assert complaints == []
 
 
-def cookie_of(username: str, dashboard: Dashboard) -> dict[str, str]:
-    """That of a new session."""
-    form = {"username": username, "password": PASSWORD}
+def cookie_of(dashboard: Dashboard, username: str = "admin", password: str = PASSWORD) -> dict[str, str]:
+    """The cookie of a new session."""
+    form = {"username": username, "password": password}
     answer = requests.post(
         f"{dashboard.url}/sign-in", data=form, headers={"Origin": dashboard.url}, allow_redirects=False, timeout=10
     )
@@ -144,14 +150,14 @@ def cookie_of(username: str, dashboard: Dashboard) -> dict[str, str]:
 @pytest.fixture(scope="package")
 def session(dashboard: Dashboard) -> dict[str, str]:
     """The cookie of a session that most tests share; one that ends a session begins its own."""
-    return cookie_of("admin", dashboard)
+    return cookie_of(dashboard)
 
 
 @pytest.fixture(scope="package")
 def viewers_session(dashboard: Dashboard) -> dict[str, str]:
     with transaction(open_session(dashboard.instance / "proxyweb.sqlite")) as database:
         users.add(database, "viewer", PASSWORD, "viewer", time.time())
-    return cookie_of("viewer", dashboard)
+    return cookie_of(dashboard, "viewer")
 
 
 @pytest.fixture
@@ -178,8 +184,8 @@ def opened(page: Page, session: dict[str, str], path: str) -> Page:
     return page
 
 
-def sign_in(page: Page, password: str = PASSWORD) -> None:
-    page.get_by_label("Name").fill("admin")
+def sign_in(page: Page, password: str = PASSWORD, username: str = "admin") -> None:
+    page.get_by_label("Name").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
 

@@ -16,8 +16,8 @@ import pytest
 from playwright.sync_api import Page
 
 from proxyweb.dashboard.pages import PAGES
+from proxyweb.demo.generate import generate
 from proxyweb.ingest.record import WafVerdict
-from tests.bench.generate import generate
 from tests.e2e.browser.conftest import Dashboard, cookie_of, loaded, running
 from tests.e2e.browser.payloads import PAYLOADS
 from tests.ingest.factory import Request, log
@@ -74,7 +74,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="module")
 def session(dashboard: Dashboard) -> dict[str, str]:
-    return cookie_of("admin", dashboard)
+    return cookie_of(dashboard)
 
 
 def use(page: Page, path: str) -> set[str]:

@@ -9,6 +9,7 @@ import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
 import { hourInLog } from "../log_links.js";
 import { ranking } from "../ranking.js";
+import { scoreParts } from "../score.js";
 import { facts, table } from "../table.js";
 import { say } from "../words.js";
 
@@ -36,7 +37,7 @@ async function healthy() {
 function show(summary) {
   figures(summary);
   timeline(summary.timeline);
-  score(summary.score);
+  fill(byId("score"), scoreParts(summary.score));
   ranked("top-blocked", summary.top_blocked.map(({ dest, count }) =>
     ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })), "columns.host", "bar-blocked");
   ranked("top-clients", summary.top_clients.map(({ ip, count }) =>
@@ -84,21 +85,6 @@ function timeline(hours) {
     tableRows: hours,
     onSelect: (index) => location.assign(hourInLog(hours[index])),
   });
-}
-
-function score({ score: points, max_score: most, checks, warnings }) {
-  const open = checks.filter((check) => !check.passed);
-  fill(byId("score"),
-    el("p", { class: "score-value" }, el("strong", {}, number(points)), ` ${say("overview.score.of", { count: number(most) })}`),
-    bar(points / most, points >= 80 ? "bar-good" : points >= 50 ? "bar-fair" : "bar-poor"),
-    warnings.length ? el("h3", { class: "subheader mt-3" }, say("overview.score.warnings")) : null,
-    warnings.length ? el("ul", { class: "advice" }, warnings.map((text) => el("li", { class: "advice-warning" }, text))) : null,
-    open.length ? el("ul", { class: "advice mt-3" }, open.map(advice)) : el("p", { class: "mt-3" }, say("overview.score.perfect")));
-}
-
-function advice({ recommendation, points, earned }) {
-  return el("li", {}, el("span", {}, recommendation),
-    el("span", { class: "tag tag-points" }, say("overview.score.worth", { points: points - earned })));
 }
 
 function ranked(id, rows, title, kind = "") {
