@@ -18,6 +18,7 @@ COMMANDS = {
     "clear-old": ("proxyweb.cli.logs", "clear_old_logs", "Delete entries older than log_retention_days."),
     "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
     "rebuild": ("proxyweb.cli.rebuild", "rebuild", "Make what is derived from the log anew."),
+    "audit": ("proxyweb.cli.audit", "audit", "Tell whether the audit log is whole."),
     "squid-conf": (
         "proxyweb.cli.squid_conf",
         "squid_conf",
