@@ -57,9 +57,12 @@ class Report(NamedTuple):
     wrong: list[str]
 
 
-def append(conn: sqlite3.Connection, entry: Entry) -> None:
-    """Add an entry, in the write transaction that is under way on `conn`: it makes the chain one for all processes."""
-    key = _key_beside(_path(conn))
+def append(conn: sqlite3.Connection, entry: Entry, secret: Path | None = None) -> None:
+    """Add an entry, in the write transaction that is under way on `conn`: it makes the chain one for all processes.
+
+    `secret` is for a database that does not stand in its place yet.
+    """
+    key = _key(secret or secret_beside(_path(conn)))
     head = _head(conn, key)
     if head is None:
         newest = conn.execute("SELECT max(id) FROM audit_log").fetchone()[0]
@@ -74,7 +77,7 @@ def append(conn: sqlite3.Connection, entry: Entry) -> None:
 def begin(conn: sqlite3.Connection) -> None:
     """Seal the empty log of a new database, in the transaction under way. One that has users is not new."""
     if is_unsealed(conn):
-        _seal(conn, _key_beside(_path(conn)), 0, BEGINNING)
+        _seal(conn, _key(secret_beside(_path(conn))), 0, BEGINNING)
 
 
 def is_unsealed(conn: sqlite3.Connection) -> bool:
@@ -83,12 +86,12 @@ def is_unsealed(conn: sqlite3.Connection) -> bool:
     return not conn.execute(f"SELECT {' OR '.join(there)}").fetchone()[0]
 
 
-def verify(conn: sqlite3.Connection, since: int = 1, known: Mark | None = None) -> Report:
+def verify(conn: sqlite3.Connection, since: int = 1, known: Mark | None = None, secret: Path | None = None) -> Report:
     """Follow the chain from entry `since` on to its end, in one read transaction of the caller's.
 
     `known` is the newest entry as an earlier look found it. Raises ConfigError when there is no secret key any more.
     """
-    path = secret_beside(_path(conn))
+    path = secret or secret_beside(_path(conn))
     if not path.exists():
         raise ConfigError(f"The secret key {path} is gone; without it nobody can tell whether the audit log is whole.")
     key = derived(load(path), "audit")
@@ -175,8 +178,8 @@ def secret_beside(database: Path) -> Path:
 
 
 @lru_cache(8)
-def _key_beside(database: Path) -> bytes:
-    return derived(load(secret_beside(database)), "audit")
+def _key(secret: Path) -> bytes:
+    return derived(load(secret), "audit")
 
 
 def _path(conn: sqlite3.Connection) -> Path:

@@ -61,6 +61,10 @@ class Config:
     def follower_lock(self) -> Path:
         return self.instance / "follower.lock"
 
+    @property
+    def server_lock(self) -> Path:
+        return self.instance / "server.lock"
+
 
 @dataclass(frozen=True)
 class Variable:

@@ -151,7 +151,7 @@ def test_another_secret_key_is_told_once_and_the_new_chain_can_be_followed(
     conn: sqlite3.Connection, instance: Path
 ) -> None:
     (instance / "secret.key").write_bytes(bytes(32))
-    audit_chain._key_beside.cache_clear()
+    audit_chain._key.cache_clear()
     append(conn, 13)
     assert len(wrong(conn)) == ENTRIES + 1
     assert wrong(conn)[-1].startswith("Before entry 13 was written, the log's end was not as proxyweb had left it")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -19,12 +18,13 @@ import click
 from proxyweb.cli.database import ready
 from proxyweb.config import load
 from proxyweb.db.connection import connect
-from proxyweb.errors import ConfigError, Conflict
+from proxyweb.errors import ConfigError
 from proxyweb.escaping import printable
 from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.follower import Follower
 from proxyweb.ingest.importer import Importer, ImportFailed, Summary
 from proxyweb.ingest.status import StatusFile
+from proxyweb.locks import held
 from proxyweb.program_log import configure_log
 
 STDIN = Path("-")
@@ -130,7 +130,8 @@ def follow() -> None:
     def end(number: int, frame: FrameType | None) -> None:
         ended.append(number)
 
-    with _alone(config.follower_lock), closing(StatusFile(config.follower_status)) as status_file:
+    refusal = f"Another follower is running: it holds {config.follower_lock}."
+    with held(config.follower_lock, refusal), closing(StatusFile(config.follower_status)) as status_file:
         before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             Follower(
@@ -140,20 +141,6 @@ def follow() -> None:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold the lock that one follower of a database has, for as long as its process lives. Raises Conflict."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"Another follower is running: it holds {lock}.") from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @click.command("clear-old")
