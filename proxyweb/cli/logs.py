@@ -26,6 +26,7 @@ from proxyweb.ingest.importer import Importer, ImportFailed, Summary
 from proxyweb.ingest.status import StatusFile
 from proxyweb.locks import held
 from proxyweb.program_log import configure_log
+from proxyweb.size_cap import SizeKeeper, keep_to_size
 
 STDIN = Path("-")
 
@@ -131,7 +132,12 @@ def follow() -> None:
         ended.append(number)
 
     refusal = f"Another follower is running: it holds {config.follower_lock}."
-    with held(config.follower_lock, refusal), closing(StatusFile(config.follower_status)) as status_file:
+    with (
+        held(config.follower_lock, refusal),
+        closing(StatusFile(config.follower_status)) as status_file,
+        closing(SizeKeeper(config.database, time.time)) as size_keeper,
+    ):
+        size_keeper.start()
         before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             Follower(
@@ -145,7 +151,7 @@ def follow() -> None:
 
 @click.command("clear-old")
 def clear_old_logs() -> None:
-    """Delete the entries that are older than the setting log_retention_days.
+    """Delete the entries older than the setting log_retention_days, and the oldest beyond max_database_mb.
 
     For a daily cron job. The web server and the follower go on meanwhile.
     """
@@ -159,6 +165,7 @@ def clear_old_logs() -> None:
     now = time.time()
     with closing(connect(config.database)) as conn:
         deleted = clear_old(conn, int(settings.read(conn)["log_retention_days"]), now)
-    with transaction(open_session(config.database)) as session:
-        audit.record(session, now, "cli", "old logs cleared", details=f"{deleted} entries")
+        with transaction(open_session(config.database)) as session:
+            audit.record(session, now, "cli", "old logs cleared", details=f"{deleted} entries")
+        deleted += keep_to_size(conn, now)
     click.echo(f"Cleared old logs: {deleted} entries deleted")
