@@ -65,6 +65,10 @@ class Config:
     def server_lock(self) -> Path:
         return self.instance / "server.lock"
 
+    @property
+    def backup_lock(self) -> Path:
+        return self.instance / "backup.lock"
+
 
 @dataclass(frozen=True)
 class Variable:
