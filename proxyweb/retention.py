@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 
 from proxyweb.db.connection import snapshot, transaction
 from proxyweb.db.database import advance
@@ -19,7 +20,7 @@ from proxyweb.ingest.zones import ZONE_BITS, rebuild_zones
 
 DAY_MS = 86_400_000
 PAUSE_SECONDS = 0.01  # between transactions, so that whoever waits for the write lock gets it
-VACUUM_PAGES = 2_000  # given back to the disk in one transaction
+VACUUM_PAGES = 500  # given back to the disk in one transaction: a few milliseconds
 _REFERRED = {
     "clients": "SELECT DISTINCT client_id FROM proxy_logs WHERE id >= ?1 UNION SELECT client_id FROM first_seen",
     "result_kinds": "SELECT DISTINCT kind_id FROM proxy_logs WHERE id >= ?",
@@ -34,9 +35,16 @@ _REFERRED = {
 
 def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
     """Delete the rows older than `days` before `now` (Unix seconds); returns how many. May be run twice at once."""
-    before_ms = int(now * 1000) - days * DAY_MS
+    return clear_before(conn, int(now * 1000) - days * DAY_MS)
+
+
+def clear_before(conn: sqlite3.Connection, before_ms: int, stop: Callable[[], bool] = lambda: False) -> int:
+    """Delete the rows with times before `before_ms`, and what nothing refers to then; returns how many rows.
+
+    `stop` is asked between transactions; where it ends, the next clearing goes on.
+    """
     deleted = 0
-    while True:
+    while not stop():
         with snapshot(conn):
             oldest = conn.execute(
                 "SELECT zone FROM log_zones WHERE min_ms < ? ORDER BY zone LIMIT 1", (before_ms,)
@@ -50,7 +58,7 @@ def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
             if subtraction.is_current(conn):  # else another process deletes, too
                 deleted += _clear_segment(conn, segment, subtraction, before_ms)
         time.sleep(PAUSE_SECONDS)
-    if deleted:
+    if deleted and not stop():
         _forget_unreferred(conn)
         give_back(conn)
     return deleted

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -19,13 +18,15 @@ import click
 from proxyweb.cli.database import ready
 from proxyweb.config import load
 from proxyweb.db.connection import connect
-from proxyweb.errors import ConfigError, Conflict
+from proxyweb.errors import ConfigError
 from proxyweb.escaping import printable
 from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.follower import Follower
 from proxyweb.ingest.importer import Importer, ImportFailed, Summary
 from proxyweb.ingest.status import StatusFile
+from proxyweb.locks import held
 from proxyweb.program_log import configure_log
+from proxyweb.size_cap import SizeKeeper, keep_to_size
 
 STDIN = Path("-")
 
@@ -130,7 +131,13 @@ def follow() -> None:
     def end(number: int, frame: FrameType | None) -> None:
         ended.append(number)
 
-    with _alone(config.follower_lock), closing(StatusFile(config.follower_status)) as status_file:
+    refusal = f"Another follower is running: it holds {config.follower_lock}."
+    with (
+        held(config.follower_lock, refusal),
+        closing(StatusFile(config.follower_status)) as status_file,
+        closing(SizeKeeper(config.database, time.time)) as size_keeper,
+    ):
+        size_keeper.start()
         before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             Follower(
@@ -142,23 +149,9 @@ def follow() -> None:
                 signal.signal(number, handler)
 
 
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold the lock that one follower of a database has, for as long as its process lives. Raises Conflict."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"Another follower is running: it holds {lock}.") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
 @click.command("clear-old")
 def clear_old_logs() -> None:
-    """Delete the entries that are older than the setting log_retention_days.
+    """Delete the entries older than the setting log_retention_days, and the oldest beyond max_database_mb.
 
     For a daily cron job. The web server and the follower go on meanwhile.
     """
@@ -172,6 +165,7 @@ def clear_old_logs() -> None:
     now = time.time()
     with closing(connect(config.database)) as conn:
         deleted = clear_old(conn, int(settings.read(conn)["log_retention_days"]), now)
-    with transaction(open_session(config.database)) as session:
-        audit.record(session, now, "cli", "old logs cleared", details=f"{deleted} entries")
+        with transaction(open_session(config.database)) as session:
+            audit.record(session, now, "cli", "old logs cleared", details=f"{deleted} entries")
+        deleted += keep_to_size(conn, now)
     click.echo(f"Cleared old logs: {deleted} entries deleted")

@@ -20,6 +20,7 @@ class Server:
     """A running `proxyweb serve` on a port of its own."""
 
     def __init__(self, instance: Path, **variables: str) -> None:
+        self.instance = instance
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         given = {"INSTANCE": str(instance), "ACCESS_LOG": "", "BIND": f"127.0.0.1:{self.port}", **variables}
