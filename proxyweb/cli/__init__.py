@@ -14,9 +14,9 @@ from proxyweb.escaping import printable
 
 COMMANDS = {
     "serve": ("proxyweb.cli.serve", "serve", "Run the web server and the log's follower."),
-    "follow": ("proxyweb.cli.logs", "follow", "Read the access logs as they grow; serve runs this."),
-    "import": ("proxyweb.cli.logs", "import_files", "Read whole access logs, plain or compressed."),
-    "clear-old": ("proxyweb.cli.logs", "clear_old_logs", "Delete entries older than log_retention_days."),
+    "follow": ("proxyweb.cli.follow", "follow", "Read the access logs as they grow; serve runs this."),
+    "import": ("proxyweb.cli.import_files", "import_files", "Read whole access logs, plain or compressed."),
+    "clear-old": ("proxyweb.cli.clear_old", "clear_old_logs", "Delete entries older than log_retention_days."),
     "backup": ("proxyweb.cli.maintenance", "backup", "Copy the database while everything runs."),
     "restore": ("proxyweb.cli.maintenance", "restore", "Put a backup in the place of the database."),
     "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
