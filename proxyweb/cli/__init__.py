@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "waf": ("proxyweb.cli.waf", "waf", "Try the web application firewall out."),
     "waf-helper": ("proxyweb.cli.waf_helper", "waf_helper", "Judge requests for Squid, which runs this."),
+    "demo": ("proxyweb.cli.demo", "demo", "Show everything with made-up traffic, and leave nothing behind."),
     "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),
 }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.batches import TRANSACTION_BYTES, Batches
 from proxyweb.ingest.content import read_exactly
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.sources import CHUNK, Checkpoint
 

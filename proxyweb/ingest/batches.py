@@ -14,8 +14,9 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from proxyweb.errors import ProxywebError
-from proxyweb.ingest.batch import AMOUNTS, NUMBERED, Batch, Encoder
+from proxyweb.ingest.batch import AMOUNTS, NUMBERED, Batch
 from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, LineReader, Lines
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.sources import Hasher
 
 log = logging.getLogger("proxyweb.ingest")

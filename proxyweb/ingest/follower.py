@@ -14,8 +14,8 @@ from proxyweb.db.connection import translated
 from proxyweb.db.database import generation
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest.archive import Archive
-from proxyweb.ingest.batch import Encoder
 from proxyweb.ingest.batches import BATCHES_AHEAD
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.recognition import recognise

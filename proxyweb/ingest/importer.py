@@ -18,9 +18,10 @@ from typing import BinaryIO, cast
 from proxyweb.db.connection import transaction
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest import sources
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.batches import BATCHES_AHEAD, TRANSACTION_BYTES, Batches, BatchSource, parsed_aside
 from proxyweb.ingest.content import BLOCK_BYTES, MAGIC_BYTES, compression, decompressed, read_exactly
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
 from proxyweb.ingest.scorer import Scorer
 from proxyweb.ingest.sources import Checkpoint, Overtaken

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from proxyweb.ingest import squid
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.content import compression, decompressed, read_exactly
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.sources import BLOCK, Checkpoint
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from proxyweb.ingest import squid
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.batches import TRANSACTION_BYTES, encode
 from proxyweb.ingest.content import BLOCK_BYTES, LineReader
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.logfile import LogFile
 from proxyweb.ingest.sources import CHUNK, Checkpoint, Hasher
 

@@ -37,7 +37,7 @@ class Server:
     def healthy(self) -> bool:
         try:
             return requests.get(f"{self.url}/api/health", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):  # not up yet, or the machine is busy
             assert self.process.poll() is None, self.process.communicate()[0]
             return False
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyweb.ingest import rollups
-from proxyweb.ingest.batch import Encoder
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.inspection import Scoring
 from proxyweb.ingest.record import INNOCENT, NO_VERDICT, Record, WafVerdict
@@ -20,7 +20,7 @@ from proxyweb.waf.engine import Engine
 from proxyweb.waf.rules import load
 from tests.ingest.factory import Request, log, new_database, requests, traffic
 from tests.ingest.recount import assert_adds_up, records
-from tests.ingest.test_batch import Decoder
+from tests.ingest.test_encoder import Decoder
 from tests.waf.examples import request
 
 ODD_URLS = (

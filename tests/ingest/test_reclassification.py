@@ -10,7 +10,7 @@ import pytest
 
 from proxyweb.errors import ConfigError
 from proxyweb.ingest import rollups
-from proxyweb.ingest.batch import Encoder
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
 from proxyweb.ingest.reclassification import is_classified, reclassify
 from proxyweb.ingest.store import Store

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.database import generation
 from proxyweb.ingest import rollups, zones
-from proxyweb.ingest.batch import Encoder
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.enrichment import BUILT_IN
 from proxyweb.ingest.record import Record, host_of, is_address, split_destination
 from proxyweb.ingest.store import Store

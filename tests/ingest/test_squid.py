@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyweb.ingest.batch import Encoder
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.record import NO_VERDICT, ORIGIN, POLICY, Record, WafVerdict
 from proxyweb.ingest.squid import MAX_BYTES, Rejected, parse_line
 from tests.ingest.factory import FORMATS, START_MS, Request, requests

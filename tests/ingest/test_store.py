@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from proxyweb.db.connection import connect, transaction
 from proxyweb.errors import DatabaseError
 from proxyweb.ingest import dimensions, postings
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest.batch import Batch
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.record import Record, WafVerdict
 from proxyweb.ingest.rollups import ROLLUPS
 from proxyweb.ingest.store import Store

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from proxyweb.db.connection import connect
-from proxyweb.ingest.batch import Encoder
 from proxyweb.ingest.content import BLOCK_BYTES
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.logfile import open_regular
 from proxyweb.ingest.squid import MAX_LINE

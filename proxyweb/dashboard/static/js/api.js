@@ -23,7 +23,8 @@ export function address(path, parameters = {}) {
 
 /**
  * The body of a read. The browser asks with the ETag it has; while nothing has changed, the very same object is given
- * again, so that `===` tells whether there is anything to show anew.
+ * again, so that `===` tells whether there is anything to show anew. Lists say their window in headers; it is `since`
+ * of the body here, as objects have it in theirs.
  */
 export async function get(path, parameters = {}, { signal } = {}) {
   const url = address(path, parameters);
@@ -32,6 +33,8 @@ export async function get(path, parameters = {}, { signal } = {}) {
   const known = latest.get(url);
   if (etag && known?.etag === etag) return known.body;
   const body = await response.json();
+  const since = response.headers.get("X-Window-Since");
+  if (since) body.since = since;
   latest.delete(url);
   if (etag) latest.set(url, { etag, body });
   if (latest.size > MOST_KEPT) latest.delete(latest.keys().next().value);

@@ -27,6 +27,15 @@ export function fill(node, ...children) {
   node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined).map(asNode));
 }
 
+/** `fill` for what is filled again and again: the link or button in it that has the focus keeps it. */
+export function refill(node, ...children) {
+  const named = (one) => one.getAttribute("aria-label") ?? one.getAttribute("href") ?? one.textContent;
+  const held = node.contains(document.activeElement) ? named(document.activeElement) : null;
+  fill(node, ...children);
+  if (held === null) return;
+  [...node.querySelectorAll("a, button")].find((one) => named(one) === held)?.focus({ preventScroll: true });
+}
+
 /** The element with this id, which the template has. */
 export function byId(id) {
   const node = document.getElementById(id);

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxyweb.ingest import batch as batch_module
-from proxyweb.ingest.batch import Batch, Encoder
+from proxyweb.ingest import vocabularies
+from proxyweb.ingest.batch import Batch
+from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.record import NO_VERDICT, Record, ResultKind, WafVerdict
 from proxyweb.ingest.squid import Rejected, parse_line
 from tests.ingest.factory import FORMATS, Request, log, requests, traffic
@@ -209,7 +210,7 @@ def test_the_position_of_a_rejected_line_among_good_ones(at: int, log_format: st
 
 
 def test_numbering_begins_anew_when_too_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_module, "MAX_VOCABULARY", 100)
+    monkeypatch.setattr(vocabularies, "MAX_VOCABULARY", 100)
     some = [Request(client=f"10.0.{n % 99}.1", user=f"u{n % 70}", method=f"M{n}") for n in range(2000)]
     for log_format in FORMATS:
         encoder, decoder, records, restarts = Encoder(), Decoder(), [], 0

@@ -1,0 +1,46 @@
+// The clients of a window, busiest first; one finds one's own among them by typing.
+
+import { get } from "../api.js";
+import { choices } from "../choices.js";
+import { byId, el, fill, refill } from "../elements.js";
+import { blockedColumn, bytesColumn, requestsColumn } from "../figures.js";
+import { number, time } from "../format.js";
+import { pageOfClient } from "../leads.js";
+import { live } from "../live.js";
+import { table } from "../table.js";
+import { say } from "../words.js";
+
+const search = byId("search");
+const { chosen, asked } = choices({ window: "7d", limit: "50" }, () => now());
+let found = null;
+
+const now = live(asked(async (signal) => {
+  const { window, limit } = chosen;
+  const answer = await get("/api/clients/statistics", { window, limit }, signal);
+  if (answer.data !== found) show(answer.data);
+}));
+search.addEventListener("input", () => found && show(found));
+
+function show(answer) {
+  found = answer;
+  const { clients, total_clients: total } = answer;
+  const term = search.value.trim().toLowerCase();
+  const rows = clients.filter((client) => client.ip_address.toLowerCase().includes(term));
+  const most = Math.max(1, ...clients.map((client) => client.requests));
+  const counts = { found: number(rows.length), shown: number(clients.length), total: number(total) };
+  fill(byId("found"), say(term ? "clients.matching" : "clients.shown", counts));
+  refill(byId("clients"), table([
+    { title: say("columns.client"), cell: (row) => el("a", { href: pageOfClient(row.ip_address), class: "name", title: row.ip_address }, row.ip_address), class: "list-name" },
+    requestsColumn(most),
+    blockedColumn(),
+    bytesColumn(),
+    { title: say("columns.last_seen"), cell: (row) => time(row.last_seen), class: "list-seen" },
+    { title: say("columns.state"), cell: activity, class: "list-state" },
+  ], rows, { caption: say("clients.title"), empty: say(term ? "clients.no_match" : "clients.empty"), kind: "table-sm list stack-list" }));
+}
+
+function activity({ status }) {
+  const isActive = status === "Active";
+  return el("span", { title: say(isActive ? "clients.active_why" : "clients.idle_why") },
+    el("span", { class: `light light-${isActive ? "current" : "none"}`, "aria-hidden": "true" }), say(isActive ? "clients.active" : "clients.idle"));
+}
