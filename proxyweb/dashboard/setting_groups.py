@@ -7,7 +7,7 @@ from typing import NamedTuple
 from proxyweb.settings import BY_NAME, Declared
 
 GROUPS = {
-    "retention": ("log_retention_days",),
+    "retention": ("max_database_mb", "log_retention_days"),
     "privacy": ("gdpr_mode",),
     "waf": ("enable_waf", "waf_mode", "waf_threshold", "waf_on_failure", "waf_score_log"),
     "protection": (
