@@ -65,10 +65,14 @@ def _copy(source: sqlite3.Connection, copy: Path) -> None:
         source.execute("BEGIN")
         try:
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            source.backup(target, pages=PAGES_A_STEP, sleep=0)
+            source.backup(target, pages=PAGES_A_STEP, progress=_step, sleep=0)
         finally:
             source.execute("ROLLBACK")
         target.execute("PRAGMA journal_mode = DELETE")
+
+
+def _step(status: int, remaining: int, total: int) -> None:
+    """Called between steps: that Python gets its turn is enough for a signal to end the copying."""
 
 
 def _refuse_target(database: Path, target: Path, force: bool) -> None:

@@ -146,6 +146,26 @@ def test_what_a_killed_one_left_is_removed_by_the_next(instance: Path, tmp_path:
     assert (instance / "secret.key").exists()
 
 
+def test_ended_in_the_middle_it_leaves_nothing_behind(instance: Path, tmp_path: Path) -> None:
+    with closing(connect(instance / "proxyweb.sqlite")) as conn, transaction(conn):
+        conn.executemany(
+            "INSERT INTO rejected_lines (path, position, reason, line, rejected_at) VALUES ('', ?, '', ?, 0)",
+            ((number, "x" * 1000) for number in range(80_000)),
+        )
+    words = [sys.executable, "-m", "proxyweb", "backup", str(tmp_path / "b.sqlite")]
+    with subprocess.Popen(words, env=environment(instance, NO_LOG), stderr=subprocess.PIPE) as process:
+        while not left_behind(tmp_path):
+            assert process.poll() is None
+            time.sleep(0.005)
+        begun = time.monotonic()
+        process.terminate()
+        process.communicate(timeout=10)
+    assert time.monotonic() - begun < 5
+    assert process.returncode in (1, 128 + signal.SIGTERM)
+    assert left_behind(tmp_path) == []
+    assert not (tmp_path / "b.sqlite").exists()
+
+
 def test_restored_is_what_was_backed_up_and_the_old_one_is_kept(instance: Path, backup: Path) -> None:
     done = proxyweb(instance, "restore", "--yes", backup)
     assert (done.returncode, done.stderr) == (0, "")

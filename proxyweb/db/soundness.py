@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from proxyweb.db.connection import translated
+from proxyweb.db.connection import OPS_BETWEEN_CLOCK_LOOKS, translated
 from proxyweb.db.migrate import is_current
 from proxyweb.db.migrations import known_versions, statements
 from proxyweb.errors import DatabaseError
@@ -39,9 +39,12 @@ def refuse_unsound(path: Path) -> None:
             conn.execute("PRAGMA query_only = ON")
             conn.execute("PRAGMA cell_size_check = ON")
             _refuse_foreign(conn, path)
+            conn.set_progress_handler(lambda: 0, OPS_BETWEEN_CLOCK_LOOKS)  # so that a signal can end the check
             found = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
+        if name == "SQLITE_INTERRUPT":
+            raise DatabaseError(f"The check of {path.name} was ended before it was done.") from error
         if name in ("SQLITE_NOTADB", "SQLITE_ERROR") or name.startswith("SQLITE_CORRUPT"):
             raise DatabaseError(f"{path.name} is damaged.") from error
         raise translated(error, path) from error
