@@ -187,7 +187,7 @@ def test_a_pattern_that_is_refused_says_why(
     page = open_page(PATH)
     page.get_by_label("Pattern").fill(pattern)
     page.get_by_role("button", name="Try it").click()
-    sentence = dashboard.change("POST", "/api/waf/test-rule", {"regex": pattern, "hours": 24})["detail"]
+    sentence = dashboard.ask("POST", "/api/waf/test-rule", {"regex": pattern, "hours": 24}).json()["detail"]
     expect(page.locator("#trial-trouble")).to_have_text(sentence)
     expect(page.get_by_label("Pattern")).to_have_attribute("aria-invalid", "true")
     assert "400" in complaints.pop()
