@@ -42,6 +42,7 @@ BLUEPRINTS = (
     "proxyweb.api.shadow_it",
     "proxyweb.api.analytics",
     "proxyweb.api.results",
+    "proxyweb.api.urls",
     "proxyweb.api.maintenance",
     "proxyweb.api.document",
     "proxyweb.dashboard.assets",

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from proxyweb.api.results import ResultList, UserList
+from proxyweb.api.urls import TOO_LONG, UrlList
 from proxyweb.db.connection import connect
+from proxyweb.errors import QueryTimeout
 from proxyweb.ingest.importer import Importer
 from proxyweb.privacy import MASKED_USER
+from proxyweb.queries import urls
 from tests.clients import Client
 from tests.conftest import START
 from tests.ingest.factory import Request, log
@@ -26,7 +29,8 @@ REQUESTS = (
     Request(TWO_DAYS, client="10.0.0.1", size=2, user="ann", user_agent=FIREFOX),
     Request(TWO_DAYS, client="10.0.0.2", size=4, user="bob", content_type="TEXT/html; charset=utf-8"),
     Request(TWO_DAYS, client="10.0.9.3", size=8, status=404, content_type="image/png", user_agent=CURL),
-    Request(TODAY, client="10.0.0.1", size=16, user="ann", result_code="TCP_MISS_ABORTED", status=0, content_type=""),
+    Request(TODAY, client="10.0.0.1", size=16, user="ann", result_code="TCP_MISS_ABORTED", status=0, content_type="",
+            referer="http://a.test/"),
     Request(
         TODAY, client="10.0.0.2", size=32, user="carl", result_code="TCP_DENIED", status=403, hierarchy="HIER_NONE",
         user_agent=FIREFOX,
@@ -122,6 +126,34 @@ def test_an_empty_log_is_zeros_and_empty_lists(viewer: Client) -> None:
         assert found["total"] == sum(hour["requests"] for hour in found["hours_of_day"]) == 0
         assert [value for value in found.values() if value == []] == [[]] * 6
         assert users(viewer, f"window={window}") == (0, [])
+
+
+@pytest.mark.usefixtures("traffic")
+def test_urls(viewer: Client) -> None:
+    answer = viewer.get("/api/analytics/urls?window=24h")
+    data = answer.json["data"]
+    UrlList.model_validate(data, strict=True)
+    assert (data["since"], data["until"]) == ("2026-02-01 02:00:00", "2026-02-02 02:40:00")
+    assert (data["requests"], data["distinct_urls"], data["distinct_not_found"]) == (2, 1, 0)
+    assert pairs(data["urls"]) == [("http://shop.test/item?id=7", 2, 48)]
+    assert (data["not_found"], data["referring_sites"], data["distinct_referring_sites"]) == (
+        [],
+        [{"name": "a.test", "count": 1}],
+        1,
+    )
+
+
+@pytest.mark.usefixtures("traffic")
+def test_urls_that_take_too_long_say_what_to_do(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> None:
+        raise QueryTimeout
+
+    monkeypatch.setattr(urls, "referring_sites", slow)
+    answer = viewer.get("/api/analytics/urls")
+    assert (answer.status_code, answer.json["detail"]) == (503, TOO_LONG)
+    assert answer.headers["Retry-After"]
+    for window in ("7d", "all"):
+        assert viewer.get(f"/api/analytics/urls?window={window}").status_code == 400
 
 
 @pytest.mark.usefixtures("traffic")

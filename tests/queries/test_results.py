@@ -16,6 +16,7 @@ from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.privacy import mask_address
 from proxyweb.queries.results import clients_by_day, hours_of_day, media_type, results
+from proxyweb.queries.urls import referring_sites, urls
 from proxyweb.queries.users import busiest_users
 from proxyweb.queries.windows import Window, window
 from tests.counted_hours import HOURS, count_hours
@@ -27,6 +28,9 @@ NOW = BEGIN_MS / 1000 + 36 * 86_400 + 3600 * 14.5  # rows go on behind it, in it
 TYPES = ("text/html", "text/html; charset=utf-8", "Text/HTML ;x=1", "image/png", "", ";", "<b>", "application/json")
 RESULTS = (("TCP_MISS", 200), ("TCP_MISS", 404), ("TCP_HIT", 200), ("TCP_MISS_ABORTED", 0), ("TCP_DENIED", 403))
 CLIENTS = (*(f"10.0.{number % 3}.{number}" for number in range(60)), "2001:db8:1:2::3", "2001:db8:1::4", "pc-7.lan")
+PATHS = ("", "x", "x?y=1", "?z", *(f"p/{number}" for number in range(40)))
+REFERERS = ("", "http://a.test/x", "https://A.test:8443/", "http://u:p@b.test?q", "b.test/x", "android-app://com.x")
+SITES = {"http://a.test/x": "a.test", "https://A.test:8443/": "a.test", "http://u:p@b.test?q": "b.test"}
 WINDOWS = ("1h", "24h", "7d", "30d", "all")
 
 
@@ -41,6 +45,9 @@ class Row(NamedTuple):
     content_type: str
     blocked: bool
     size: int
+    method: str
+    url: str
+    referer: str
 
 
 @pytest.fixture(scope="module", params=HOURS)
@@ -59,10 +66,13 @@ def varied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _request(choose: random.Random) -> Request:
     near = int(NOW * 1000) - 2 * DAY_MS
     result_code, status = choose.choice(RESULTS)
+    is_tunnel = choose.random() < 0.3
     return Request(
         choose.choice((BEGIN_MS + choose.randrange(40 * DAY_MS), near + choose.randrange(3 * DAY_MS))),
         client=choose.choice(CLIENTS), content_type=choose.choice(TYPES), size=choose.randrange(9999),
         result_code=result_code, status=status, user=choose.choice(("", "", "ann", "bob", "<i>")),
+        method="CONNECT" if is_tunnel else choose.choice(("GET", "POST")), referer=choose.choice(REFERERS),
+        url="a.test:443" if is_tunnel else f"http://{choose.choice('ab')}.test/{choose.choice(PATHS)}",
     )  # fmt: skip
 
 
@@ -70,8 +80,10 @@ def rows(conn: sqlite3.Connection, since_ms: int = 0, end_ms: int = 1 << 62) -> 
     listed = ", ".join(f"'{reason}'" for reason in BLOCKING_REASONS)
     found = conn.execute(
         "SELECT l.time_ms, c.address, u.name, k.status_code, k.result_code, k.content_type,"
-        f" k.reason IN ({listed}), l.bytes FROM proxy_logs AS l JOIN clients AS c ON c.id = client_id"
+        f" k.reason IN ({listed}), l.bytes, k.method, s.prefix || l.rest, l.referer"
+        " FROM proxy_logs AS l JOIN clients AS c ON c.id = client_id"
         " JOIN result_kinds AS k ON k.id = kind_id JOIN users_seen AS u ON u.id = user_id"
+        " JOIN sites AS s ON s.id = site_id"
         " WHERE l.time_ms >= ? AND l.time_ms < ?",
         (since_ms, end_ms),
     )
@@ -141,3 +153,18 @@ def test_users_of_a_large_log_in_disorder(conn: sqlite3.Connection) -> None:
         since_ms, end_ms = span.row_bounds.values()
         counts = Counter(row.user for row in found if row.user and since_ms <= row.time_ms < end_ms)
         assert busiest_users(conn, span, 50) == (len(counts), ranked(counts))
+
+
+@pytest.mark.parametrize("limit", [3, 200])
+def test_urls(varied: sqlite3.Connection, of: Window, limit: int) -> None:
+    found = [row for row in rows(varied, **of.row_bounds) if row.method != "CONNECT"]
+    most = summed(found, lambda row: row.url)
+    not_found = summed([row for row in found if row.status == 404], lambda row: row.url)
+    expected = (len(found), len(most), len(not_found), most[:limit], not_found[:limit])
+    assert len(not_found) > 3
+    assert urls(varied, of, limit) == expected
+
+
+def test_referring_sites(varied: sqlite3.Connection, of: Window) -> None:
+    sites = Counter(SITES.get(row.referer, "com.x") for row in rows(varied, **of.row_bounds) if "://" in row.referer)
+    assert referring_sites(varied, of) == ranked(sites)
