@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser.conftest import Dashboard, loaded
+from tests.e2e.browser.test_every_page import violations
 from tests.e2e.browser.test_files import changed, drawn, table
 from tests.e2e.browser.test_overview import rows
 
@@ -103,3 +104,29 @@ def test_nothing_at_all_says_what_to_do(open_page: Callable[..., Page]) -> None:
     loaded(page)
     expect(page.locator("#types-empty")).to_contain_text("Tunnels have none")
     expect(page.locator("#browsers")).to_contain_text("proxyweb squid-conf")
+
+
+def test_urls_are_counted_when_asked_for(
+    open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
+) -> None:
+    page = open_page(f"/results?{WINDOW}")
+    assert page.locator("#urls table").count() == 0
+    page.get_by_role("button", name="Last 24 hours").click()
+    data = dashboard.api("/api/analytics/urls?window=24h&limit=20")["data"]
+    expect(page.locator("#urls-said")).to_contain_text(f"Of {data['requests']:,} requests that are not tunnels")
+    shown = [
+        [[cell.text_content() for cell in row.locator("td").all()] for row in part.locator("tbody tr").all()]
+        for part in page.locator("#urls table").all()
+    ]
+    expected = [[[row["url"], f"{row['requests']:,}"] for row in data[part]] for part in ("urls", "not_found")]
+    assert shown == [*expected, [[row["name"], f"{row['count']:,}"] for row in data["referring_sites"]]]
+    assert page.locator("#content :is(img, script, iframe, object)").count() == 0
+    assert violations(page) == []
+    busy = '{"status": "error", "detail": "Reading took too long."}'
+    slow = {"status": 503, "content_type": "application/json", "body": busy}
+    page.route("**/api/analytics/urls*", lambda route: route.fulfill(**slow))
+    page.get_by_role("button", name="Last hour").click()
+    expect(page.locator("#urls-said")).to_have_text("Reading took too long.")
+    assert page.locator("#urls table").count() == 0
+    assert {"503" in complaint for complaint in complaints} == {True}
+    complaints.clear()

@@ -8,6 +8,7 @@ import { bytes, dayOfUtc, hourTime, instant, number, percent } from "../format.j
 import { logOf } from "../leads.js";
 import { live } from "../live.js";
 import { ranking } from "../ranking.js";
+import { urlCounts } from "../url_counts.js";
 import { say } from "../words.js";
 
 const BARS = 14;
@@ -30,6 +31,8 @@ const now = live(asked(async (signal) => {
     shown[part] = answer;
   }
 }));
+
+urlCounts();
 
 function results(found) {
   const empty = found.total ? null : say("results.empty");
