@@ -15,6 +15,7 @@ from proxyweb.ingest.groups import DAY_MS, HOUR_MS
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.privacy import mask_address
+from proxyweb.queries.clients import activity
 from proxyweb.queries.results import clients_by_day, hours_of_day, media_type, results
 from proxyweb.queries.urls import referring_sites, urls
 from proxyweb.queries.users import busiest_users
@@ -168,3 +169,20 @@ def test_urls(varied: sqlite3.Connection, of: Window, limit: int) -> None:
 def test_referring_sites(varied: sqlite3.Connection, of: Window) -> None:
     sites = Counter(SITES.get(row.referer, "com.x") for row in rows(varied, **of.row_bounds) if "://" in row.referer)
     assert referring_sites(varied, of) == ranked(sites)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("limit", [2, 200])
+def test_activity_of_clients(varied: sqlite3.Connection, masked: bool, limit: int) -> None:
+    last = int(NOW) // 3600
+    mask = mask_address if masked else str
+    by_client: defaultdict[str, list[int]] = defaultdict(lambda: [0] * 48)
+    for row in rows(varied, (last - 47) * HOUR_MS, (last + 1) * HOUR_MS):
+        by_client[mask(row.client)][row.time_ms // HOUR_MS - last + 47] += 1
+    expected = sorted(by_client.items(), key=lambda one: (-sum(one[1]), one[0]))
+    found = activity(varied, int(NOW * 1000), 48, limit, mask_address if masked else None)
+    assert found.since_ms == (last - 47) * HOUR_MS
+    assert found.clients == expected[:limit]
+    assert found.others == [
+        sum(hours) for hours in zip([0] * 48, *(hours for _, hours in expected[limit:]), strict=True)
+    ]

@@ -94,7 +94,7 @@ function draw(id, figures, type, options, ofSeries) {
 function redraw(entry, figures) {
   entry.figures = figures;
   entry.chart.data.labels = figures.labels;
-  figures.series.forEach(({ values }, index) => { entry.chart.data.datasets[index].data = values; });
+  figures.series.forEach(({ name, values }, index) => { Object.assign(entry.chart.data.datasets[index], { label: name, data: values }); });
   entry.chart.update("none");
 }
 
