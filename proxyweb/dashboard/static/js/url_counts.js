@@ -40,7 +40,7 @@ function show({ since, until, requests, distinct_urls: distinct, distinct_not_fo
 
 function part(name, count, rows, title) {
   const caption = say(`results.urls.${name}.title`);
-  return el("div", { class: "col-lg-4" },
+  return el("div", { class: "col-lg-6" },
     el("h3", { class: "subheader" }, `${caption} (${number(count)})`),
     ranking(rows, { title: say(title), caption, empty: say(`results.urls.${name}.empty`) }));
 }
