@@ -135,7 +135,9 @@ def test_urls(viewer: Client) -> None:
     UrlList.model_validate(data, strict=True)
     assert (data["since"], data["until"]) == ("2026-02-01 02:00:00", "2026-02-02 02:40:00")
     assert (data["requests"], data["distinct_urls"], data["distinct_not_found"]) == (2, 1, 0)
-    assert pairs(data["urls"]) == [("http://shop.test/item?id=7", 2, 48)]
+    assert pairs(data["urls"]) == [("http://shop.test/item?id=7", 2, 48, 12, 12)]
+    assert (data["mean_ms"], data["longest_ms"], data["distinct_servers"]) == (12, 12, 1)
+    assert pairs(data["servers"]) == [("192.0.2.1", 2)]
     assert (data["not_found"], data["referring_sites"], data["distinct_referring_sites"]) == (
         [],
         [{"name": "a.test", "count": 1}],

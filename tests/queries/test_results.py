@@ -17,7 +17,7 @@ from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.privacy import mask_address
 from proxyweb.queries.clients import activity
 from proxyweb.queries.results import clients_by_day, hours_of_day, media_type, results
-from proxyweb.queries.urls import referring_sites, urls
+from proxyweb.queries.urls import referring_sites, servers, urls
 from proxyweb.queries.users import busiest_users
 from proxyweb.queries.windows import Window, window
 from tests.counted_hours import HOURS, count_hours
@@ -49,6 +49,8 @@ class Row(NamedTuple):
     method: str
     url: str
     referer: str
+    elapsed_ms: int
+    peer: str
 
 
 @pytest.fixture(scope="module", params=HOURS)
@@ -73,6 +75,7 @@ def _request(choose: random.Random) -> Request:
         client=choose.choice(CLIENTS), content_type=choose.choice(TYPES), size=choose.randrange(9999),
         result_code=result_code, status=status, user=choose.choice(("", "", "ann", "bob", "<i>")),
         method="CONNECT" if is_tunnel else choose.choice(("GET", "POST")), referer=choose.choice(REFERERS),
+        elapsed_ms=choose.randrange(5000), peer=choose.choice(("", "192.0.2.1", "192.0.2.2", "parent.lan")),
         url="a.test:443" if is_tunnel else f"http://{choose.choice('ab')}.test/{choose.choice(PATHS)}",
     )  # fmt: skip
 
@@ -81,10 +84,10 @@ def rows(conn: sqlite3.Connection, since_ms: int = 0, end_ms: int = 1 << 62) -> 
     listed = ", ".join(f"'{reason}'" for reason in BLOCKING_REASONS)
     found = conn.execute(
         "SELECT l.time_ms, c.address, u.name, k.status_code, k.result_code, k.content_type,"
-        f" k.reason IN ({listed}), l.bytes, k.method, s.prefix || l.rest, l.referer"
+        f" k.reason IN ({listed}), l.bytes, k.method, s.prefix || l.rest, l.referer, l.elapsed_ms, p.address"
         " FROM proxy_logs AS l JOIN clients AS c ON c.id = client_id"
         " JOIN result_kinds AS k ON k.id = kind_id JOIN users_seen AS u ON u.id = user_id"
-        " JOIN sites AS s ON s.id = site_id"
+        " JOIN sites AS s ON s.id = site_id JOIN peers AS p ON p.id = peer_id"
         " WHERE l.time_ms >= ? AND l.time_ms < ?",
         (since_ms, end_ms),
     )
@@ -159,11 +162,23 @@ def test_users_of_a_large_log_in_disorder(conn: sqlite3.Connection) -> None:
 @pytest.mark.parametrize("limit", [3, 200])
 def test_urls(varied: sqlite3.Connection, of: Window, limit: int) -> None:
     found = [row for row in rows(varied, **of.row_bounds) if row.method != "CONNECT"]
-    most = summed(found, lambda row: row.url)
-    not_found = summed([row for row in found if row.status == 404], lambda row: row.url)
-    expected = (len(found), len(most), len(not_found), most[:limit], not_found[:limit])
+    most, not_found = of_urls(found), of_urls([row for row in found if row.status == 404])
+    took = [row.elapsed_ms for row in found]
+    totals = (len(most), len(found), len(not_found), sum(took), max(took))
     assert len(not_found) > 3
-    assert urls(varied, of, limit) == expected
+    assert urls(varied, of, limit) == (*totals, most[:limit], not_found[:limit])
+
+
+def of_urls(found: list[Row]) -> list[tuple[str, int, int, int, int]]:
+    took: defaultdict[str, list[int]] = defaultdict(list)
+    for row in found:
+        took[row.url].append(row.elapsed_ms)
+    return [(*sums, sum(took[sums[0]]), max(took[sums[0]])) for sums in summed(found, lambda row: row.url)]
+
+
+def test_servers(varied: sqlite3.Connection, of: Window) -> None:
+    peers = Counter(row.peer for row in rows(varied, **of.row_bounds) if row.peer)
+    assert servers(varied, of) == ranked(peers)
 
 
 def test_referring_sites(varied: sqlite3.Connection, of: Window) -> None:

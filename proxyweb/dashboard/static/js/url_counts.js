@@ -1,8 +1,8 @@
-// URLs, those not found, and referring sites: counted from the log's rows when a button asks for it.
+// URLs, those not found, referring sites, and who served them: counted from the log's rows when a button asks for it.
 
 import { get } from "./api.js";
 import { byId, el, fill } from "./elements.js";
-import { number, time } from "./format.js";
+import { duration, number, time } from "./format.js";
 import { logOf } from "./leads.js";
 import { ranking } from "./ranking.js";
 import { saying } from "./said.js";
@@ -28,14 +28,21 @@ export function urlCounts() {
 }
 
 /** Shows the rankings, and gives the sentence that says what they cover. */
-function show({ since, until, requests, distinct_urls: distinct, distinct_not_found: missing, distinct_referring_sites: sites, urls, not_found: notFound, referring_sites: referring }) {
+function show(found) {
+  const { since, until, requests } = found;
   const linked = (rows, filters) => rows.map(({ url: name, requests: count }) =>
     ({ name, count, href: name.length > LONGEST ? null : logOf({ search: name, since, ...filters }) }));
   fill(byId("urls"), el("div", { class: "row row-cards" },
-    part("most", distinct, linked(urls, {}), "columns.url"),
-    part("not_found", missing, linked(notFound, { status: "404" }), "columns.url"),
-    part("referring", sites, referring, "columns.site")));
-  return [say("results.urls.covers", { requests: number(requests) }), " ", time(since), " – ", time(until)];
+    part("most", found.distinct_urls, linked(found.urls, {}), "columns.url"),
+    part("not_found", found.distinct_not_found, linked(found.not_found, { status: "404" }), "columns.url"),
+    part("referring", found.distinct_referring_sites, found.referring_sites, "columns.site"),
+    part("servers", found.distinct_servers, found.servers, "columns.address")));
+  const took = { mean: lasted(found.mean_ms), longest: lasted(found.longest_ms) };
+  return [time(since), " – ", time(until), ": ", say("results.urls.covers", { requests: number(requests), ...took })];
+}
+
+function lasted(milliseconds) {
+  return milliseconds < 1000 ? say("logs.fields.milliseconds", { count: number(milliseconds) }) : duration(milliseconds / 1000);
 }
 
 function part(name, count, rows, title) {
