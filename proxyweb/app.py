@@ -41,6 +41,8 @@ BLUEPRINTS = (
     "proxyweb.api.waf_lists",
     "proxyweb.api.shadow_it",
     "proxyweb.api.analytics",
+    "proxyweb.api.results",
+    "proxyweb.api.urls",
     "proxyweb.api.maintenance",
     "proxyweb.api.document",
     "proxyweb.dashboard.assets",

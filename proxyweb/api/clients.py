@@ -13,7 +13,7 @@ from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
 from proxyweb.api.envelope import success
 from proxyweb.api.log_entries import masks, shown
-from proxyweb.api.parameters import Whole
+from proxyweb.api.parameters import Query, Whole
 from proxyweb.api.times import written
 from proxyweb.api.windows import GRAIN, WindowQuery, bounds, ending_now
 from proxyweb.db.connection import snapshot
@@ -28,6 +28,7 @@ from proxyweb.queries.selection import Selection
 blueprint = APIBlueprint("clients", __name__, tag="Clients")
 
 ACTIVE_MS = 15 * 60_000
+ACTIVITY_HOURS, SECONDS_OF_HOUR = 48, 3600
 TOP_DOMAINS = 10
 RECENT = 20
 RECENT_FIELDS = ("timestamp", "method", "destination", "status", "bytes")
@@ -57,6 +58,28 @@ class ClientList(Shape):
     until: str
     total_clients: int
     clients: list[ClientStatistics]
+
+
+class ActivityQuery(Query):
+    """How many clients."""
+
+    limit: Annotated[int, Whole(1, 20)] = 7
+
+
+class ClientActivity(Shape):
+    """A client's requests, hour by hour."""
+
+    ip_address: str
+    requests: list[int]
+
+
+class ActivityOfClients(Shape):
+    """Requests of the last 48 hours: `labels` say when each hour begins; `clients` are the busiest, `others` all the
+    rest together, each with a figure for each hour."""
+
+    labels: list[str]
+    clients: list[ClientActivity]
+    others: list[int]
 
 
 class ClientDomain(Shape):
@@ -121,6 +144,25 @@ def client_statistics(parameters: ClientsQuery) -> Response:
                 }
                 for found in busiest
             ],
+        }
+    )
+
+
+@blueprint.get("/api/clients/activity")
+@conditional("logs", grain=GRAIN, serves_on=True)
+@query(ActivityQuery)
+@answers(Answer[ActivityOfClients])
+def client_activity(parameters: ActivityQuery) -> Response:
+    """When the busiest clients of the last two days made their requests, by the hour."""
+    mask_client, _ = masks()
+    with context.reading() as conn, snapshot(conn):
+        found = clients.activity(conn, int(context.now() * 1000), ACTIVITY_HOURS, parameters.limit, mask_client)
+    first = found.since_ms // 1000
+    return success(
+        {
+            "labels": [written(first + hour * SECONDS_OF_HOUR) for hour in range(ACTIVITY_HOURS)],
+            "clients": [{"ip_address": name, "requests": requests} for name, requests in found.clients],
+            "others": found.others,
         }
     )
 

@@ -35,6 +35,7 @@ PAGES = (
     Page("client", "/clients/<ip>"),
     Page("domains", "/domains", "globe"),
     Page("files", "/files", "file"),
+    Page("results", "/results", "bars"),
     Page("shadow_it", "/shadow-it", "cloud"),
     Page("threats", "/threats", "shield"),
     Page("settings", "/settings", "sliders", {"groups": grouped()}),

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
+from proxyweb.ingest.groups import HOUR_MS
 from proxyweb.queries.selection import Filters, Mask, select
 from proxyweb.queries.windows import Window, counted_by
 
@@ -22,6 +23,11 @@ _BY_CLIENT = """
         FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY client_id
     ) AS g CROSS JOIN clients AS a ON a.id = g.client_id
 """
+_BY_HOUR = """
+    SELECT hour, client_id, requests FROM {table}
+    WHERE {bucket} BETWEEN :first AND :last AND client_id IN (SELECT value FROM json_each(:clients))
+"""
+_ALL_BY_HOUR = "SELECT hour, requests FROM hourly_requests WHERE hour BETWEEN :first AND :last"
 _TOGETHER = """
     SELECT coalesce(sum(requests), 0), coalesce(sum(blocked), 0), coalesce(sum(bytes), 0), max(last_ms)
     FROM {table} WHERE {bucket} BETWEEN :first AND :last AND client_id IN (SELECT value FROM json_each(:clients))
@@ -47,6 +53,15 @@ class ClientFigures(NamedTuple):
     last_ms: int
 
 
+class Activity(NamedTuple):
+    """Requests hour by hour: of each of the busiest clients, and of `others` together. The first hour begins at
+    `since_ms`, Unix milliseconds."""
+
+    since_ms: int
+    clients: list[tuple[str, list[int]]]
+    others: list[int]
+
+
 class ClientDetails(NamedTuple):
     """One client in a window, and when it was seen at all: `first_ms` whatever was deleted since, `last_ms` up to the
     window's end; None when no request of it is left. `address` is written as the log has it."""
@@ -69,6 +84,26 @@ def busiest_clients(
         found = _added_up(found, mask)
     found.sort(key=lambda one: (-one.requests, one.client))
     return len(found), found[:limit]
+
+
+def activity(conn: sqlite3.Connection, now_ms: int, hours: int, limit: int, mask: Mask | None = None) -> Activity:
+    """When the busiest clients of the last hours, 48 at most, made their requests; `now_ms` is in the last one."""
+    window = Window((now_ms // HOUR_MS - hours + 1) * HOUR_MS, now_ms, of_whole_days=False)
+    _, busiest = busiest_clients(conn, window, limit, mask)
+    by_name = {one.client: [0] * hours for one in busiest}
+    label = mask or str
+    named = {number: label(address) for number, address in conn.execute("SELECT id, address FROM clients")}
+    ids = [number for number, name in named.items() if name in by_name]
+    others, first = [0] * hours, window.hours["first"]
+    for hour, requests in conn.execute(_ALL_BY_HOUR, window.hours):
+        others[hour - first] = requests
+    by_client = counted_by(conn, "clients", window)
+    for hour, number, requests in conn.execute(
+        by_client.sql(_BY_HOUR), {**by_client.bounds, "clients": json.dumps(ids)}
+    ):
+        by_name[named[number]][hour - first] += requests
+        others[hour - first] -= requests
+    return Activity(window.since_ms, list(by_name.items()), others)
 
 
 def clients_called(conn: sqlite3.Connection, name: str, mask: Mask | None = None) -> frozenset[int]:

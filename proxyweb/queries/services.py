@@ -6,15 +6,12 @@ A service is a name that the catalogue gave to hosts when they were first met.
 from __future__ import annotations
 
 import sqlite3
-from array import array
 from typing import NamedTuple
 
+from proxyweb.queries.masked_clients import MASKED, groups_of_masked
 from proxyweb.queries.selection import Mask
 from proxyweb.queries.windows import Window, counted_by
 
-# Who is masked alike has a number of four bytes in common, which stands in a blob at the client's id. SQLite reads a
-# joined table of them from start to end for each row, if it thinks there are few: 100 ms where this takes 16.
-_MASKED = "substr(:groups, l.client_id * 4 + 1, 4)"
 # Service by service and in each bucket by bucket, as the primary key has them: half the time of sorting all by service.
 # The condition is no comparison, since SQLite would carry `> 0` over to the rollup and look for that instead of the id.
 _USED = """
@@ -49,18 +46,8 @@ def used_services(conn: sqlite3.Connection, window: Window, mask_client: Mask | 
     by_service = counted_by(conn, "services", window)
     client, arguments = "l.client_id", dict[str, object](by_service.bounds)
     if mask_client is not None:
-        client, arguments["groups"] = _MASKED, _groups(conn, mask_client)
+        client, arguments["groups"] = MASKED, groups_of_masked(conn, mask_client)
     return [Use(*row) for row in conn.execute(by_service.sql(_USED, client=client), arguments)]
-
-
-def _groups(conn: sqlite3.Connection, mask_client: Mask) -> bytes:
-    """At each client's id, four bytes wide: a number that all who are masked alike have in common."""
-    clients: list[tuple[int, str]] = conn.execute("SELECT id, address FROM clients ORDER BY id").fetchall()
-    numbers: dict[str, int] = {}
-    groups = array("I", bytes(4 * (clients[-1][0] + 1 if clients else 0)))
-    for client_id, address in clients:
-        groups[client_id] = numbers.setdefault(mask_client(address), client_id)
-    return groups.tobytes()
 
 
 def service_named(conn: sqlite3.Connection, name: str) -> str | None:

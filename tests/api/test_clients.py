@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxyweb.api.clients import ClientDetails, ClientList
+from proxyweb.api.clients import ActivityOfClients, ClientDetails, ClientList
 from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer
 from tests.clients import Client
@@ -274,3 +274,20 @@ def test_new_rows_and_a_new_minute_change_the_answer(viewer: Client, log: None, 
     assert viewer.get(f"/api/clients/{path}", headers={"If-None-Match": first}).status_code == 304
     clock.now += MINUTE
     assert viewer.get(f"/api/clients/{path}", headers={"If-None-Match": first}).status_code == 200
+
+
+@pytest.mark.usefixtures("log")
+def test_activity_of_the_last_two_days(admin: Client) -> None:
+    def asked_for(query: str = "") -> tuple[list[str], dict[str, int], int]:
+        data = admin.get(f"/api/clients/activity?{query}").json["data"]
+        ActivityOfClients.model_validate(data, strict=True)
+        assert {48} == {len(data["labels"]), len(data["others"]), *(len(one["requests"]) for one in data["clients"])}
+        requests = {one["ip_address"]: sum(one["requests"]) for one in data["clients"]}
+        return data["labels"], requests, sum(data["others"])
+
+    labels, requests, others = asked_for()
+    assert (labels[0], labels[-1]) == ("2026-01-31 03:00:00", "2026-02-02 02:00:00")
+    assert (requests, others) == ({"10.0.0.1": 2, "10.0.0.2": 2, "2001:db8:1:2::3": 1, "Desk-7.lan": 1}, 0)
+    assert asked_for("limit=1")[1:] == ({"10.0.0.1": 2}, 4)
+    mask(admin)
+    assert asked_for("limit=1")[1:] == ({"10.0.0.x": 4}, 2)

@@ -124,6 +124,14 @@ QUESTIONS = (
     ),
     Question("/api/analytics/user-agents", tuple(top(name, 50) for name in ("service_type", "user_agent", "method"))),
     Question("/api/analytics/file-extensions", (top("extension", 1000),)),
+    Question(
+        "/api/analytics/results",
+        (
+            *(top(name, 50) for name in ("status", "user_agent")),
+            f"SELECT time / 3600 % 24, count(*), sum(blocked) FROM requests WHERE {IN_WINDOW} GROUP BY 1",
+            f"SELECT time / 86400, count(DISTINCT client) FROM requests WHERE {IN_WINDOW} GROUP BY 1",
+        ),
+    ),
     Question("/api/analytics/top-domains", (top("domain", 50),)),
     Question(
         "/api/analytics/first-seen",

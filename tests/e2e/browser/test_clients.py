@@ -8,6 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser.conftest import PHONE, Dashboard, loaded
+from tests.e2e.browser.test_files import drawn, table
 
 
 def column(page: Page, name: str) -> list[str]:
@@ -127,3 +128,16 @@ def test_what_is_chosen_last_is_shown(open_page: Callable[..., Page], dashboard:
     total = dashboard.api("/api/clients/statistics?window=1h")["data"]["total_clients"]
     expect(page.locator("#found")).to_have_text(f"{min(50, total)} of {total} clients, busiest first")
     assert len(slow) == 1
+
+
+def test_activity_is_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page("/clients")
+    data = dashboard.api("/api/clients/activity")["data"]
+    parts = [*(client["requests"] for client in data["clients"]), data["others"]]
+    assert len(parts) == 8
+    assert drawn(page, "activity") == parts
+    assert [row[1:] for row in table(page, "activity")] == [
+        [f"{count:,}" for count in hour] for hour in zip(*parts, strict=True)
+    ]
+    names = page.locator("#activity-table th").all_text_contents()
+    assert names == ["Time", *(client["ip_address"] for client in data["clients"]), "All others"]

@@ -22,12 +22,13 @@ export function stackedBars(id, figures) {
   draw(id, figures, "bar", { scales: { x: along({ stacked: true }), y: figuresAxis(id, { stacked: true }) } }, { stack: "all", borderRadius: 2 });
 }
 
-/** Bars that lie, one below the other: for names too long to stand below a bar. */
+/** Bars that lie, one below the other: for names too long to stand below a bar. Of more series, null is no bar. */
 export function lyingBars(id, figures) {
+  const stacked = figures.series.length > 1;
   const options = {
     indexAxis: "y",
     interaction: { mode: "index", intersect: false, axis: "y" },
-    scales: { x: figuresAxis(id), y: along({}, { autoSkip: false }) },
+    scales: { x: figuresAxis(id, { stacked }), y: along({ stacked }, { autoSkip: false }) },
   };
   draw(id, figures, "bar", options, { borderRadius: 2 });
 }
@@ -82,7 +83,7 @@ function draw(id, figures, type, options, ofSeries) {
       onHover: (event, hit) => { event.native.target.style.cursor = hit.length && entry.figures.onSelect ? "pointer" : ""; },
       plugins: {
         legend: { display: type === "doughnut" || figures.series.length > 1, position: "bottom", labels: { boxWidth: 12, boxHeight: 12 } },
-        tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${written(id, item.raw)}` } },
+        tooltip: { filter: ({ raw }) => raw !== null, callbacks: { label: (item) => `${item.dataset.label}: ${written(id, item.raw)}` } },
       },
       ...options,
     },
@@ -93,7 +94,7 @@ function draw(id, figures, type, options, ofSeries) {
 function redraw(entry, figures) {
   entry.figures = figures;
   entry.chart.data.labels = figures.labels;
-  figures.series.forEach(({ values }, index) => { entry.chart.data.datasets[index].data = values; });
+  figures.series.forEach(({ name, values }, index) => { Object.assign(entry.chart.data.datasets[index], { label: name, data: values }); });
   entry.chart.update("none");
 }
 

@@ -1,0 +1,53 @@
+// URLs, those not found, referring sites, and who served them: counted from the log's rows when a button asks for it.
+
+import { get } from "./api.js";
+import { byId, el, fill } from "./elements.js";
+import { duration, number, time } from "./format.js";
+import { logOf } from "./leads.js";
+import { ranking } from "./ranking.js";
+import { saying } from "./said.js";
+import { say } from "./words.js";
+
+const RANKED = 20;
+const LONGEST = 2000; // letters that the log's filter takes
+
+/** Makes the buttons of #urls-choice work. */
+export function urlCounts() {
+  const buttons = byId("urls-choice");
+  buttons.addEventListener("click", async ({ target }) => {
+    const button = target.closest("button");
+    if (!button || buttons.getAttribute("aria-busy")) return;
+    buttons.setAttribute("aria-busy", "true");
+    for (const one of buttons.children) one.setAttribute("aria-pressed", String(one === button));
+    fill(byId("urls"));
+    fill(byId("urls-said"), say("results.urls.counting"));
+    byId("urls-said").classList.remove("is-bad");
+    await saying("urls-said", async () => show((await get("/api/analytics/urls", { window: button.value, limit: RANKED })).data));
+    buttons.removeAttribute("aria-busy");
+  });
+}
+
+/** Shows the rankings, and gives the sentence that says what they cover. */
+function show(found) {
+  const { since, until, requests } = found;
+  const linked = (rows, filters) => rows.map(({ url: name, requests: count }) =>
+    ({ name, count, href: name.length > LONGEST ? null : logOf({ search: name, since, ...filters }) }));
+  fill(byId("urls"), el("div", { class: "row row-cards" },
+    part("most", found.distinct_urls, linked(found.urls, {}), "columns.url"),
+    part("not_found", found.distinct_not_found, linked(found.not_found, { status: "404" }), "columns.url"),
+    part("referring", found.distinct_referring_sites, found.referring_sites, "columns.site"),
+    part("servers", found.distinct_servers, found.servers, "columns.address")));
+  const took = { mean: lasted(found.mean_ms), longest: lasted(found.longest_ms) };
+  return [time(since), " – ", time(until), ": ", say("results.urls.covers", { requests: number(requests), ...took })];
+}
+
+function lasted(milliseconds) {
+  return milliseconds < 1000 ? say("logs.fields.milliseconds", { count: number(milliseconds) }) : duration(milliseconds / 1000);
+}
+
+function part(name, count, rows, title) {
+  const caption = say(`results.urls.${name}.title`);
+  return el("div", { class: "col-lg-6" },
+    el("h3", { class: "subheader" }, `${caption} (${number(count)})`),
+    ranking(rows, { title: say(title), caption, empty: say(`results.urls.${name}.empty`) }));
+}

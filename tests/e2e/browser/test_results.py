@@ -1,0 +1,134 @@
+"""Results: what charts, tables and rankings show is what the API says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browser.conftest import Dashboard, loaded
+from tests.e2e.browser.test_every_page import violations
+from tests.e2e.browser.test_files import changed, drawn, table
+from tests.e2e.browser.test_overview import rows
+
+WINDOW = "window=24h"
+RESULTS = f"/api/analytics/results?{WINDOW}"
+MEANT = {
+    "1": "1xx Interim",
+    "2": "2xx Success",
+    "3": "3xx Elsewhere",
+    "4": "4xx Client's error",
+    "5": "5xx Server's error",
+}
+
+
+def test_statuses_and_content_types_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page(f"/results?{WINDOW}")
+    data = dashboard.api(RESULTS)["data"]
+    statuses = [(f"{row['status_code']:03}", f"{row['requests']:,}") for row in data["statuses"]]
+    assert len(statuses) > 5
+    assert [row[:3] for row in table(page, "statuses")] == [
+        [status, MEANT.get(status[0], "None, or another"), count] for status, count in statuses
+    ]
+    bars = zip(*drawn(page, "statuses"), strict=True)
+    first = sorted(data["statuses"][:14], key=lambda row: int(row["status_code"]))
+    assert [[value for value in bar if value is not None] for bar in bars] == [[row["requests"]] for row in first]
+    assert [row[:2] for row in table(page, "types")] == [
+        [row["content_type"], f"{row['requests']:,}"] for row in data["content_types"]
+    ]
+    assert drawn(page, "types") == [[row["requests"] for row in data["content_types"][:14]]]
+
+
+def test_rankings_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page(f"/results?{WINDOW}")
+    data = dashboard.api(RESULTS)["data"]
+    users = dashboard.api(f"/api/users/statistics?{WINDOW}")["data"]["users"]
+    assert rows(page, "codes") == [[row["result_code"], f"{row['requests']:,}"] for row in data["result_codes"][:10]]
+    assert rows(page, "systems") == [[row["name"], f"{row['count']:,}"] for row in data["systems"][:10]]
+    assert rows(page, "browsers") == [[row["name"], f"{row['count']:,}"] for row in data["browsers"][:10]]
+    assert rows(page, "users") == [[row["user"], f"{row['requests']:,}"] for row in users[:10]]
+    assert len(users) > 5
+
+
+def test_hours_are_the_viewers_and_days_are_utc(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page("/results?window=7d")
+    data = dashboard.api("/api/analytics/results?window=7d")["data"]
+    shown = table(page, "hours")
+    assert [row[0] for row in shown] == [f"{hour:02}:45" for hour in range(24)]  # Kathmandu is 5 h 45 min ahead
+    hours = [data["hours_of_day"][(local - 5) % 24] for local in range(24)]
+    assert [row[1:] for row in shown] == [[f"{row['requests']:,}", f"{row['blocked']:,}"] for row in hours]
+    assert sum(map(sum, drawn(page, "hours"))) == data["total"]
+    days = drawn(page, "days")[0]
+    assert len(days) == 8
+    assert [clients for clients in days if clients] == [row["clients"] for row in data["days"]]
+
+
+def test_a_status_leads_to_its_log(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page(f"/results?{WINDOW}")
+    data = dashboard.api(RESULTS)["data"]
+    page.locator("#content summary").first.click()
+    page.locator("#statuses-table tbody a").nth(1).click()
+    loaded(page)
+    row = data["statuses"][1]
+    query = parse_qs(urlsplit(page.url).query)
+    assert query == {"status": [f"{row['status_code']:03}"], "since": [data["since"]]}
+    expect(page.locator("#found")).to_have_text(f"{row['requests']:,} requests")
+
+
+def test_users_and_results_lead_to_their_log(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page(f"/results?{WINDOW}")
+    for part in ("users", "codes"):
+        count = rows(page, part)[0][1]
+        page.locator(f"#{part} a").first.click()
+        loaded(page)
+        expect(page.locator("#found")).to_have_text(f"{count} requests")
+        page.go_back()
+        loaded(page)
+
+
+def test_nothing_at_all_says_what_to_do(open_page: Callable[..., Page]) -> None:
+    page = open_page("/")
+    nobody: dict[str, list[str]] = {"systems": [], "browsers": [], "result_codes": [], "days": []}
+    changed(page, "/api/analytics/results", total=0, statuses=[], content_types=[], **nobody)
+    changed(page, "/api/users/statistics", total_users=0, users=[])
+    page.goto("/results")
+    loaded(page)
+    for part in ("statuses", "types", "hours", "days"):
+        expect(page.locator(f"#{part}-empty")).to_contain_text("There are no requests in this time.")
+    expect(page.locator("#codes")).to_contain_text("There are no requests in this time.")
+    expect(page.locator("#users")).to_contain_text("auth_param")
+    page.unroute("**/api/analytics/results*")
+    changed(page, "/api/analytics/results", content_types=[], systems=[], browsers=[])
+    page.reload()
+    loaded(page)
+    expect(page.locator("#types-empty")).to_contain_text("Tunnels have none")
+    expect(page.locator("#browsers")).to_contain_text("proxyweb squid-conf")
+
+
+def test_urls_are_counted_when_asked_for(
+    open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
+) -> None:
+    page = open_page(f"/results?{WINDOW}")
+    assert page.locator("#urls table").count() == 0
+    page.get_by_role("button", name="Last 24 hours").click()
+    data = dashboard.api("/api/analytics/urls?window=24h&limit=20")["data"]
+    expect(page.locator("#urls-said")).to_contain_text(f"{data['requests']:,} requests that are no tunnels")
+    shown = [
+        [[cell.text_content() for cell in row.locator("td").all()] for row in part.locator("tbody tr").all()]
+        for part in page.locator("#urls table").all()
+    ]
+    expected = [[[row["url"], f"{row['requests']:,}"] for row in data[part]] for part in ("urls", "not_found")]
+    for part in ("referring_sites", "servers"):
+        expected.append([[row["name"], f"{row['count']:,}"] for row in data[part]])
+    assert shown == expected
+    assert page.locator("#content :is(img, script, iframe, object)").count() == 0
+    assert violations(page) == []
+    busy = '{"status": "error", "detail": "Reading took too long."}'
+    slow = {"status": 503, "content_type": "application/json", "body": busy}
+    page.route("**/api/analytics/urls*", lambda route: route.fulfill(**slow))
+    page.get_by_role("button", name="Last hour").click()
+    expect(page.locator("#urls-said")).to_have_text("Reading took too long.")
+    assert page.locator("#urls table").count() == 0
+    assert {"503" in complaint for complaint in complaints} == {True}
+    complaints.clear()
