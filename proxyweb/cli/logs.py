@@ -24,6 +24,7 @@ from proxyweb.escaping import printable
 from proxyweb.ingest.enrichment import Enrichment
 from proxyweb.ingest.follower import Follower
 from proxyweb.ingest.importer import Importer, ImportFailed, Summary
+from proxyweb.ingest.page_check import PageCheck
 from proxyweb.ingest.status import StatusFile
 from proxyweb.program_log import configure_log
 
@@ -130,7 +131,11 @@ def follow() -> None:
     def end(number: int, frame: FrameType | None) -> None:
         ended.append(number)
 
-    with _alone(config.follower_lock), closing(StatusFile(config.follower_status)) as status_file:
+    with (
+        _alone(config.follower_lock),
+        PageCheck(config.database),
+        closing(StatusFile(config.follower_status)) as status_file,
+    ):
         before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             Follower(

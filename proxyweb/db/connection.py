@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxyweb.errors import Busy, DatabaseError, QueryTimeout
+from proxyweb.db import damage
+from proxyweb.errors import Busy, Damaged, DatabaseError, QueryTimeout
 
 BUSY_SECONDS = 5.0
 CACHE_KIB = 16_000
@@ -63,9 +64,9 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
     if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"):
         return DatabaseError(f"{where} can't be opened for writing: check its owner and the rights of its folder.")
     if name == "SQLITE_NOTADB":
-        return DatabaseError(f"{where} is not an SQLite database.")
+        return Damaged(f"{where} is not an SQLite database, or its beginning is damaged: restore a backup.")
     if name.startswith("SQLITE_CORRUPT"):
-        return DatabaseError(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
+        return Damaged(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
     if name.startswith("SQLITE_IOERR"):
         return DatabaseError(f"{where} can't be read or written: the disk reports an error.")
     return DatabaseError(f"{where} can't be used: {error}.")
@@ -84,13 +85,22 @@ def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
             error, sqlite3.IntegrityError | sqlite3.ProgrammingError
         ):
-            raise translated(error) from error
+            failure = translated(error)
+            if isinstance(failure, Damaged):
+                damage.mark(file_of(conn))
+            raise failure from error
         raise
+
+
+def file_of(conn: sqlite3.Connection) -> Path:
+    """The database file of a connection."""
+    return Path(conn.execute("PRAGMA database_list").fetchone()[2])
 
 
 def begin(conn: sqlite3.Connection) -> None:
     """BEGIN IMMEDIATE, asking for the lock every 2 ms: SQLite's own waiting grows to 100 ms between looks, and would
-    miss the short gaps that a busy writer leaves."""
+    miss the short gaps that a busy writer leaves. Raises Damaged where the file is known to be."""
+    damage.refuse_marked(file_of(conn))
     deadline = time.monotonic() + BUSY_SECONDS
     conn.execute("PRAGMA busy_timeout = 0")
     try:
