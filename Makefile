@@ -12,6 +12,10 @@ test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest
 
+soak: $(VENV)/installed-for-tests
+	@sh tests/system_packages.sh
+	PROXYWEB_SOAK=1 $(BIN)/pytest tests/faults
+
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -49,4 +53,4 @@ $(VENDOR)/.copied: package-lock.json | $(VENV)/python
 	@mkdir -p $(VENDOR) && cp $(addprefix node_modules/,$(FROM_NPM)) $(VENDOR)/
 	@touch $@
 
-.PHONY: run test lint format bench clean
+.PHONY: run test soak lint format bench clean

@@ -1,0 +1,136 @@
+"""Random bytes over pages of the database: noticed and told; nothing is written until a backup is in its place."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from apiflask import APIFlask
+
+from proxyweb.db import damage
+from proxyweb.db.connection import connect, transaction
+from proxyweb.errors import Damaged
+from proxyweb.ingest.page_check import PageCheck
+from tests.clients import anonymous, basic, signed_in
+from tests.conftest import ADMIN_PASSWORD
+from tests.e2e.program import Follow, command
+from tests.e2e.server import Server
+from tests.faults.checking import exact, times, writing
+from tests.faults.test_killed import serving
+from tests.ingest.following import Writer
+from tests.test_supervisor import wait_for
+
+ADMIN = ("admin", ADMIN_PASSWORD)
+PAGE, PAGES = 4096, 3
+
+
+def scribble(database: Path, choose: random.Random, first: int | None = None) -> None:
+    """Random bytes over pages in a row; the first page is left, without which it would be no database at all."""
+    pages = database.stat().st_size // PAGE
+    with database.open("r+b") as file:
+        file.seek((choose.randrange(1, pages - PAGES) if first is None else first) * PAGE)
+        file.write(choose.randbytes(PAGES * PAGE))
+
+
+@pytest.fixture
+def filled(instance: Path, writer: Writer) -> Path:
+    """An instance with some thousand entries, closed, and a backup of it beside."""
+    writer.write(5000)
+    with Follow(instance, writer.path) as follow:
+        exact(follow, writer)
+        assert follow.end()[0] == 0
+    shutil.copy(instance / "proxyweb.sqlite", instance / "backup")
+    return instance
+
+
+@pytest.mark.parametrize("seed", range(times(3, 40)))
+def test_wherever_it_is(seed: int, filled: Path, writer: Writer, make_app: Callable[..., APIFlask]) -> None:
+    database = filled / "proxyweb.sqlite"
+    scribble(database, random.Random(seed))
+    before = database.stat().st_ino
+    follow = Follow(filled, writer.path)
+    follow.start()
+    writer.write(1000)
+    wait_for(lambda: damage.is_marked(database), 30)
+    assert follow.end()[0] == 0
+    stored = database.read_bytes()
+    follow.start()
+    writer.write(10)
+    follow.wait(lambda: follow.status and follow.status.state == "error")
+    time.sleep(1)
+    assert follow.end()[0] == 0
+    assert (database.stat().st_ino, database.read_bytes()) == (before, stored)
+
+    app = make_app()
+    health = anonymous(app).get("/api/health")
+    assert health.status_code == 503
+    assert "damaged" in health.json["detail"]
+    admin = signed_in(app, basic(*ADMIN))
+    assert admin.put("/api/settings/log_retention_days", json={"value": 7}).status_code == 503
+    for path in ("logs", "logs/stats", "settings", "status", "analytics/dashboard-summary"):
+        assert admin.get(f"/api/{path}").status_code in (200, 404, 503)
+    assert "damaged" in command(filled, writer.path, "check").stdout
+
+    restore(filled)
+    assert anonymous(app).get("/api/health").status_code == 200
+    with follow:
+        exact(follow, writer)
+
+
+def restore(instance: Path) -> None:
+    """A backup in the place of the database, as another file."""
+    database = instance / "proxyweb.sqlite"
+    for suffix in ("-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    Path(shutil.copy(instance / "backup", instance / "copy")).replace(database)
+
+
+def test_while_everything_runs_and_over_a_restart(filled: Path, writer: Writer) -> None:
+    """Under the very pages that are written to, so that it is met at once."""
+    database = filled / "proxyweb.sqlite"
+    with connect(database, readonly=True) as conn:
+        root = conn.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log_zones'").fetchone()[0]
+    conn.close()
+    with serving(filled, ACCESS_LOG=str(writer.path)) as server:
+        scribble(database, random.Random(1), root - 1)
+        with writing(writer, 1000):
+            wait_for(lambda: unhealthy(server), 30)
+        assert requests.get(f"{server.url}/api/settings", auth=ADMIN, timeout=10).status_code == 200
+    with_damage = Server(filled, ACCESS_LOG=str(writer.path))
+    try:
+        wait_for(lambda: unhealthy(with_damage), 30)
+    finally:
+        assert "is damaged" in with_damage.stop()
+    assert with_damage.process.returncode == 0
+    restore(filled)
+    with serving(filled, ACCESS_LOG=str(writer.path)):
+        exact(Follow(filled, writer.path), writer)
+
+
+def unhealthy(server: Server) -> bool:
+    try:
+        answer = requests.get(f"{server.url}/api/health", timeout=10)
+    except (requests.ConnectionError, requests.Timeout):
+        return False
+    return answer.status_code == 503 and "damaged" in answer.json()["detail"]
+
+
+def test_what_nobody_touches_is_found_aside(filled: Path) -> None:
+    database = filled / "proxyweb.sqlite"
+    with PageCheck(database, first_seconds=0):
+        time.sleep(0.5)
+        assert not damage.is_marked(database)
+    scribble(database, random.Random(4))
+    with PageCheck(database, first_seconds=0):
+        wait_for(lambda: damage.is_marked(database))
+    conn = connect(database)
+    with pytest.raises(Damaged, match="restore a backup"), transaction(conn):
+        pass
+    conn.close()
+    damage.mark_of(database).unlink()
+    assert not damage.is_marked(database)
