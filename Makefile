@@ -8,6 +8,9 @@ FROM_NPM := @tabler/core/dist/css/tabler.min.css chart.js/dist/chart.umd.min.js
 run: $(VENV)/installed $(VENDOR)/.copied
 	@exec $(BIN)/proxyweb serve
 
+demo: $(VENV)/installed $(VENDOR)/.copied
+	@exec $(BIN)/proxyweb demo
+
 test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest
@@ -24,6 +27,9 @@ lint: $(VENV)/installed-for-tests
 format: $(VENV)/installed-for-tests
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/installed-for-tests $(VENDOR)/.copied
+	@$(BIN)/python -m tests.screenshots docs
 
 bench: $(VENV)/installed-for-tests
 	@$(BIN)/python -m tests.bench
@@ -53,4 +59,4 @@ $(VENDOR)/.copied: package-lock.json | $(VENV)/python
 	@mkdir -p $(VENDOR) && cp $(addprefix node_modules/,$(FROM_NPM)) $(VENDOR)/
 	@touch $@
 
-.PHONY: run test soak lint format bench clean
+.PHONY: run demo test soak lint format screenshots bench clean

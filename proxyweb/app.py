@@ -41,6 +41,7 @@ BLUEPRINTS = (
     "proxyweb.api.waf_lists",
     "proxyweb.api.shadow_it",
     "proxyweb.api.analytics",
+    "proxyweb.api.maintenance",
     "proxyweb.api.document",
     "proxyweb.dashboard.assets",
     "proxyweb.dashboard.sign_in",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from proxyweb.db.database import advance
+from proxyweb.audit_chain import Entry, append
 from proxyweb.db.session import driver
 from proxyweb.escaping import one_line
-from proxyweb.models import AuditEntry
 
 LONGEST_DETAILS = 1000
 
@@ -26,14 +25,12 @@ def record(
 
     Texts come from outside, so each is kept as one escaped line.
     """
-    session.add(
-        AuditEntry(
-            at=int(now),
-            username=one_line(username),
-            action=one_line(action),
-            target=one_line(target),
-            details=one_line(details, LONGEST_DETAILS),
-            source_ip=one_line(address),
-        )
+    entry = Entry(
+        at=int(now),
+        username=one_line(username),
+        action=one_line(action),
+        target=one_line(target),
+        details=one_line(details, LONGEST_DETAILS),
+        source_ip=one_line(address),
     )
-    advance(driver(session), "audit")
+    append(driver(session), entry)

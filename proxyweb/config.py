@@ -61,6 +61,14 @@ class Config:
     def follower_lock(self) -> Path:
         return self.instance / "follower.lock"
 
+    @property
+    def server_lock(self) -> Path:
+        return self.instance / "server.lock"
+
+    @property
+    def backup_lock(self) -> Path:
+        return self.instance / "backup.lock"
+
 
 @dataclass(frozen=True)
 class Variable:

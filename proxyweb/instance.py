@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from proxyweb import audit_chain
 from proxyweb.config import Config
-from proxyweb.db.connection import connect
+from proxyweb.db.connection import connect, transaction
 from proxyweb.db.migrate import migrate
 from proxyweb.errors import ConfigError
 from proxyweb.ingest.enrichment import Enrichment
@@ -26,6 +27,15 @@ def prepare_instance(config: Config) -> None:
 
 def prepare_database(config: Config) -> None:
     """The database at its newest schema, with what is in it understood by the newest knowledge."""
-    migrate(config.database)
+    prepare_schema(config)
     with closing(connect(config.database)) as conn:
         reclassify(conn, Enrichment(config.shadow_it_file))
+
+
+def prepare_schema(config: Config) -> None:
+    """The database at its newest schema; the audit log of a new one is sealed."""
+    migrate(config.database)
+    with closing(connect(config.database)) as conn:
+        if audit_chain.is_unsealed(conn):
+            with transaction(conn):
+                audit_chain.begin(conn)

@@ -1,4 +1,4 @@
-"""Accounts, settings and the audit log as Flask-SQLAlchemy models. The log's own tables are plain SQL.
+"""Accounts and settings as Flask-SQLAlchemy models. The log's own tables and the audit log are plain SQL.
 
 A session is opened only by what changes something, so each of its transactions begins with BEGIN IMMEDIATE: it waits
 for the write lock at its start instead of failing in its middle. What every request has to ask (who is this, which
@@ -64,17 +64,3 @@ class Setting(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
-
-
-class AuditEntry(Base):
-    """Who did what, when (Unix seconds) and from where. Appended only."""
-
-    __tablename__ = "audit_log"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[int]
-    username: Mapped[str]
-    action: Mapped[str]
-    target: Mapped[str]
-    details: Mapped[str]
-    source_ip: Mapped[str]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 
-from proxyweb.db.connection import snapshot, transaction
+from proxyweb.db.connection import file_of, snapshot, transaction
+from proxyweb.db.damage import refuse_marked
 from proxyweb.db.database import advance
 from proxyweb.ingest.postings import SEGMENT_BITS, SEGMENT_ROWS, TABLES, rebuild_segment
 from proxyweb.ingest.rollups import ROLLUPS
@@ -19,7 +21,7 @@ from proxyweb.ingest.zones import ZONE_BITS, rebuild_zones
 
 DAY_MS = 86_400_000
 PAUSE_SECONDS = 0.01  # between transactions, so that whoever waits for the write lock gets it
-VACUUM_PAGES = 2_000  # given back to the disk in one transaction
+VACUUM_PAGES = 500  # given back to the disk in one transaction: a few milliseconds
 _REFERRED = {
     "clients": "SELECT DISTINCT client_id FROM proxy_logs WHERE id >= ?1 UNION SELECT client_id FROM first_seen",
     "result_kinds": "SELECT DISTINCT kind_id FROM proxy_logs WHERE id >= ?",
@@ -34,9 +36,16 @@ _REFERRED = {
 
 def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
     """Delete the rows older than `days` before `now` (Unix seconds); returns how many. May be run twice at once."""
-    before_ms = int(now * 1000) - days * DAY_MS
+    return clear_before(conn, int(now * 1000) - days * DAY_MS)
+
+
+def clear_before(conn: sqlite3.Connection, before_ms: int, stop: Callable[[], bool] = lambda: False) -> int:
+    """Delete the rows with times before `before_ms`, and what nothing refers to then; returns how many rows.
+
+    `stop` is asked between transactions; where it ends, the next clearing goes on.
+    """
     deleted = 0
-    while True:
+    while not stop():
         with snapshot(conn):
             oldest = conn.execute(
                 "SELECT zone FROM log_zones WHERE min_ms < ? ORDER BY zone LIMIT 1", (before_ms,)
@@ -50,7 +59,7 @@ def clear_old(conn: sqlite3.Connection, days: int, now: float) -> int:
             if subtraction.is_current(conn):  # else another process deletes, too
                 deleted += _clear_segment(conn, segment, subtraction, before_ms)
         time.sleep(PAUSE_SECONDS)
-    if deleted:
+    if deleted and not stop():
         _forget_unreferred(conn)
         give_back(conn)
     return deleted
@@ -114,6 +123,7 @@ def _first_column(conn: sqlite3.Connection, sql: str, *arguments: int) -> set[in
 
 def give_back(conn: sqlite3.Connection) -> None:
     """Shrink the file by its free pages, a few at a time."""
+    refuse_marked(file_of(conn))
     free = conn.execute("PRAGMA freelist_count").fetchone()[0]
     while free:
         # As a script: `execute` takes only the first step of this pragma, which is one page.

@@ -57,6 +57,13 @@ class Declared:
 
 SETTINGS = (
     Declared("log_retention_days", 30, "How many days of the log clear-old keeps.", 1, 3650),
+    Declared(
+        "max_database_mb",
+        0,
+        "The largest the database may be, in MB; the oldest entries go first. 0: any size.",
+        0,
+        100_000_000,
+    ),
     Declared("gdpr_mode", False, "Mask client addresses and user names in everything that leaves the server."),
     Declared("enable_waf", False, "Inspect requests for attacks and data leaks."),
     Declared("waf_mode", "block", "What happens to a request that the WAF finds: block or detect.", choices=MODES),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,19 +91,19 @@ class Child:
             self.process.wait()
 
 
-def supervise(programs: Sequence[Program]) -> int:
-    """Run `programs` until SIGTERM or SIGINT; the exit code. SIGHUP is handed to them (gunicorn reloads)."""
+def supervise(programs: Sequence[Program], stopping: Set[signal.Signals] = STOPPING) -> int:
+    """Run `programs` until one of `stopping`; the exit code. Another SIGHUP is handed to them (gunicorn reloads)."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     children = [Child(program, _before_exec(before)) for program in programs]
     try:
-        return _run(children)
+        return _run(children, stopping)
     finally:
         for child in children:
             child.kill()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _run(children: list[Child]) -> int:
+def _run(children: list[Child], stopping: Set[signal.Signals]) -> int:
     while True:
         now = time.monotonic()
         for child in children:
@@ -111,7 +111,7 @@ def _run(children: list[Child]) -> int:
                 child.start()
         waiting = [child.due - now for child in children if child.process is None]
         received = signal.sigtimedwait(WATCHED, max(0.05, min(waiting, default=60.0)))
-        if received is not None and received.si_signo in STOPPING:
+        if received is not None and received.si_signo in stopping:
             return _stop(children)
         if received is not None and received.si_signo == signal.SIGHUP:
             children[0].signal(signal.SIGHUP)

@@ -20,6 +20,7 @@ ABOVE = {  # what a part must not import, since it stands above it or beside it
     "catalogue": ("api", "dashboard", "cli", "app"),
     "accounts": ("api", "dashboard", "cli", "app"),
     "squid_conf": ("api", "dashboard", "cli", "app"),
+    "demo": ("api", "dashboard", "cli", "app"),
     "api": ("dashboard", "cli", "app"),
     "dashboard": ("queries", "ingest", "waf", "cli", "app"),  # its pages ask the API, as everyone does
 }

@@ -15,6 +15,7 @@ import jwt
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from proxyweb import audit
 from proxyweb.accounts.identity import Identity
 from proxyweb.db.database import advance
 from proxyweb.db.session import driver
@@ -56,10 +57,11 @@ class Issuer:
         _forget_expired(session, now)
         return self._sign(session, user_id, username, "session", now, self.session_seconds, secrets.token_hex(16))
 
-    def refresh(self, session: Session, token: str, now: float) -> Pair | None:
+    def refresh(self, session: Session, token: str, now: float, address: str = "") -> Pair | None:
         """A new pair for a refresh token, which is spent by that; None when it does not hold.
 
-        The transaction must be committed in both cases: a token presented twice revokes its family.
+        The transaction must be committed in both cases: a token presented twice revokes its family, and is put into the
+        audit log with the `address` that it came from: somebody may have stolen it.
         """
         claims = self.claims(token, "refresh", now)
         if claims is None:
@@ -72,6 +74,7 @@ class Issuer:
         record: Token = found.Token
         if record.spent_at is not None:
             revoke_family(session, record.family, now)
+            audit.record(session, now, found.username, "refresh token used twice", address=address)
             return None
         record.spent_at = int(now)
         return self.issue(session, record.user_id, found.username, now, record.family)

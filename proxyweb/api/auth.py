@@ -81,7 +81,8 @@ def refresh(payload: RefreshToken) -> Response:
     It is spent by that; used a second time, it revokes everything that its login led to.
     """
     with context.writing() as session:
-        pair = context.core().sign_in.issuer.refresh(session, payload.refresh_token, context.now())
+        issuer = context.core().sign_in.issuer
+        pair = issuer.refresh(session, payload.refresh_token, context.now(), context.client_address())
     if pair is None:
         raise Unauthenticated("The refresh token does not hold; sign in again.")
     return _tokens(pair)

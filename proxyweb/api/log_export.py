@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import orjson
 from apiflask import APIBlueprint
-from flask import Response, stream_with_context
+from flask import Response, request, stream_with_context
 
+from proxyweb import audit
 from proxyweb.api import context
 from proxyweb.api.binding import query
 from proxyweb.api.log_entries import LogEntry, LogFilters, masks, shown
@@ -22,6 +23,7 @@ from proxyweb.queries.log_rows import rows_by_id
 from proxyweb.queries.selection import select
 
 PAGE_ROWS = 2000
+PERSONAL = {"client", "user", "search"}
 RUN_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 blueprint = APIBlueprint("log_export", __name__, tag="Logs")
@@ -45,12 +47,31 @@ def export_logs(parameters: ExportQuery) -> Response:
     pages = _pages(parameters)
     first = next(pages)  # so that what is wrong is answered as an error, not in the middle of a file
     write = _csv if parameters.format == "csv" else _ndjson
-    stamp = written(context.now()).replace(" ", "-").replace(":", "")
+    if request.method == "GET":  # HEAD hands nothing out
+        _note(parameters)
     return Response(
         stream_with_context(write(_chained(first, pages))),
         content_type=MEDIA[parameters.format],
-        headers={"Content-Disposition": f'attachment; filename="proxyweb-{stamp}.{parameters.format}"'},
+        headers=as_file(parameters.format),
     )
+
+
+def as_file(ending: str) -> dict[str, str]:
+    """The header that has a browser keep what is answered as a file, named after the time."""
+    stamp = written(context.now()).replace(" ", "-").replace(":", "")
+    return {"Content-Disposition": f'attachment; filename="proxyweb-{stamp}.{ending}"'}
+
+
+def _note(parameters: ExportQuery) -> None:
+    """Put into the audit log who took what along. Filters that may name a person go in without their values: the audit
+    log is shown when addresses and names are masked, too."""
+    given = parameters.model_dump(mode="json", exclude_none=True, exclude={"format"})
+    filters = ", ".join(name if name in PERSONAL else f"{name} {value}" for name, value in given.items())
+    with context.writing() as session:
+        audit.record(
+            session, context.now(), context.identity().username, "logs exported", target=parameters.format,
+            details=filters and f"by {filters}", address=context.client_address(),
+        )  # fmt: skip
 
 
 def _chained(first: list[dict[str, Any]], rest: Iterator[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

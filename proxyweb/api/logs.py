@@ -25,6 +25,7 @@ from proxyweb.queries.log_pages import PageRequest, page
 from proxyweb.queries.log_rows import rows_by_id
 from proxyweb.queries.selection import select
 from proxyweb.retention import clear_all, clear_old
+from proxyweb.size_cap import keep_to_size
 
 blueprint = APIBlueprint("logs", __name__, tag="Logs")
 
@@ -152,30 +153,32 @@ def log_timeline(parameters: TimelineQuery) -> Response:
 @answers(Cleared)
 def clear_logs() -> Response:
     """Delete every entry. Lines that were read already are not read again."""
-    with _own_connection() as conn:
+    with own_connection() as conn:
         deleted = clear_all(conn)
-    return _cleared("logs cleared", "All logs cleared", deleted)
+    _note("logs cleared", deleted)
+    return done("All logs cleared", deleted=deleted)
 
 
 @blueprint.post("/api/logs/clear-old")
 @answers(Cleared)
 def clear_old_logs() -> Response:
-    """Delete the entries that are older than `log_retention_days`."""
+    """Delete the entries that are older than `log_retention_days`, and the oldest beyond `max_database_mb`."""
     days = int(context.settings()["log_retention_days"])
-    with _own_connection() as conn:
+    with own_connection() as conn:
         deleted = clear_old(conn, days, context.now())
-    return _cleared("old logs cleared", "Cleared old logs", deleted)
+        _note("old logs cleared", deleted)
+        deleted += keep_to_size(conn, context.now())
+    return done("Cleared old logs", deleted=deleted)
 
 
-def _own_connection() -> closing[sqlite3.Connection]:
+def own_connection() -> closing[sqlite3.Connection]:
     """A connection of its own: clearing takes many short transactions, for longer than a request's time limit."""
     return closing(connect(context.core().config.database))
 
 
-def _cleared(action: str, message: str, deleted: int) -> Response:
+def _note(action: str, deleted: int) -> None:
     with context.writing() as session:
         audit.record(
             session, context.now(), context.identity().username, action, details=f"{deleted} entries",
             address=context.client_address(),
         )  # fmt: skip
-    return done(message, deleted=deleted)

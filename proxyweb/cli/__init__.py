@@ -10,14 +10,18 @@ import click
 
 from proxyweb import __version__
 from proxyweb.errors import Invalid, ProxywebError
+from proxyweb.escaping import printable
 
 COMMANDS = {
     "serve": ("proxyweb.cli.serve", "serve", "Run the web server and the log's follower."),
-    "follow": ("proxyweb.cli.logs", "follow", "Read the access logs as they grow; serve runs this."),
-    "import": ("proxyweb.cli.logs", "import_files", "Read whole access logs, plain or compressed."),
-    "clear-old": ("proxyweb.cli.logs", "clear_old_logs", "Delete entries older than log_retention_days."),
+    "follow": ("proxyweb.cli.follow", "follow", "Read the access logs as they grow; serve runs this."),
+    "import": ("proxyweb.cli.import_files", "import_files", "Read whole access logs, plain or compressed."),
+    "clear-old": ("proxyweb.cli.clear_old", "clear_old_logs", "Delete entries older than log_retention_days."),
+    "backup": ("proxyweb.cli.maintenance", "backup", "Copy the database while everything runs."),
+    "restore": ("proxyweb.cli.maintenance", "restore", "Put a backup in the place of the database."),
     "check": ("proxyweb.cli.check", "check", "Say what is sound and what is not."),
     "rebuild": ("proxyweb.cli.rebuild", "rebuild", "Make what is derived from the log anew."),
+    "audit": ("proxyweb.cli.audit", "audit", "Tell whether the audit log is whole."),
     "squid-conf": (
         "proxyweb.cli.squid_conf",
         "squid_conf",
@@ -25,6 +29,7 @@ COMMANDS = {
     ),
     "waf": ("proxyweb.cli.waf", "waf", "Try the web application firewall out."),
     "waf-helper": ("proxyweb.cli.waf_helper", "waf_helper", "Judge requests for Squid, which runs this."),
+    "demo": ("proxyweb.cli.demo", "demo", "Show everything with made-up traffic, and leave nothing behind."),
     "user": ("proxyweb.cli.users", "user", "Add, list and remove users, or set a password."),
 }
 
@@ -50,7 +55,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ProxywebError as error:
-            click.echo(f"proxyweb: {_sentence(error)}", err=True)
+            click.echo(f"proxyweb: {printable(_sentence(error))}", err=True)
             sys.exit(1)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 
 import click
 
 from proxyweb import __version__
 from proxyweb.config import load
+from proxyweb.instance import prepare_instance
 from proxyweb.listener import listen, url
+from proxyweb.locks import held
 from proxyweb.program_log import configure_log
 from proxyweb.start import prepare
 from proxyweb.supervisor import Program, supervise
@@ -22,7 +25,9 @@ def serve() -> None:
     config = load()
     os.umask(0o077)
     configure_log(config.log_level)
-    with listen(config.bind) as listener:
+    with listen(config.bind) as listener, ExitStack() as stack:
+        prepare_instance(config)
+        stack.enter_context(held(config.server_lock, "A backup is being restored; try again in a moment.", shared=True))
         password = prepare(config)
         click.echo(f"proxyweb {__version__} on {url(config.bind)}")
         if password is not None:

@@ -16,10 +16,9 @@ from proxyweb import audit
 from proxyweb.accounts import passwords, users
 from proxyweb.config import load
 from proxyweb.db.connection import connect
-from proxyweb.db.migrate import migrate
 from proxyweb.db.session import open_session, transaction
 from proxyweb.escaping import one_line
-from proxyweb.instance import prepare_instance
+from proxyweb.instance import prepare_instance, prepare_schema
 
 
 @click.group()
@@ -82,7 +81,7 @@ def _writing() -> Iterator[Session]:
 def _database() -> Path:
     config = load()
     prepare_instance(config)
-    migrate(config.database)
+    prepare_schema(config)
     return config.database
 
 

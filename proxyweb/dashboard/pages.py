@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from apiflask import APIBlueprint
 from flask import Response, g, redirect, request, url_for
@@ -11,14 +13,19 @@ from werkzeug.wrappers import Response as Redirect
 
 from proxyweb.api import session
 from proxyweb.dashboard.rendering import rendered
+from proxyweb.dashboard.setting_groups import grouped
 
 
 class Page(NamedTuple):
-    """A page, where it is, and its icon in the navigation; one without an icon is reached from another page."""
+    """A page, where it is, and its icon in the navigation; one without an icon is reached from another page.
+
+    `given` is what its template is told beside what all are.
+    """
 
     name: str
     path: str
     icon: str = ""
+    given: Mapping[str, Any] = MappingProxyType({})
 
 
 PAGES = (
@@ -28,6 +35,10 @@ PAGES = (
     Page("client", "/clients/<ip>"),
     Page("domains", "/domains", "globe"),
     Page("files", "/files", "file"),
+    Page("shadow_it", "/shadow-it", "cloud"),
+    Page("threats", "/threats", "shield"),
+    Page("settings", "/settings", "sliders", {"groups": grouped()}),
+    Page("audit", "/audit", "book"),
 )
 
 blueprint = APIBlueprint("pages", __name__, template_folder="templates", enable_openapi=False)
@@ -46,7 +57,7 @@ def signed_in() -> Redirect | None:
 
 def show(page: Page, **_: str) -> Response:
     """The shell of a page. What it shows, its scripts ask the API for; what varies in its address, they read there."""
-    return rendered(f"{page.name}.html", page=page, pages=PAGES)
+    return rendered(f"{page.name}.html", page=page, pages=PAGES, **page.given)
 
 
 for _page in PAGES:

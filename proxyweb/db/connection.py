@@ -32,7 +32,7 @@ def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SE
             if readonly:
                 raise DatabaseError(f"There is no database at {path}; 'proxyweb serve' makes it.")
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        conn = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
+        conn = _open(path, busy_seconds)
         if not readonly:
             if path.stat().st_size == 0:  # it takes the write lock, and only an empty file heeds it
                 conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -49,6 +49,20 @@ def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SE
     except sqlite3.Error as error:
         raise translated(error, path) from error
     return conn
+
+
+def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """A connection to the file that has this name now, and not to one that a restore has just taken the name from.
+
+    The first read waits for a restore's lock; only behind it is it known which file was opened.
+    """
+    while True:
+        before = path.stat().st_ino
+        conn = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
+        conn.execute("PRAGMA schema_version")
+        if path.stat().st_ino == before:
+            return conn
+        conn.close()
 
 
 def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | DatabaseError | QueryTimeout:

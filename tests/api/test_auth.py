@@ -143,6 +143,9 @@ def test_a_refresh_token_used_twice_revokes_its_family(app: APIFlask, client: Cl
         assert status(app, token) == 401
     assert client.post("/api/auth/refresh", json={"refresh_token": second["refresh_token"]}).status_code == 401
     assert status(app, other["access_token"]) == 200
+    bearer = signed_in(app, f"Bearer {other['access_token']}")
+    entries = [(entry["username"], entry["action"]) for entry in bearer.get("/api/audit-log").json["data"]]
+    assert entries == [("viewer", "refresh token used twice"), ("viewer", "login"), ("viewer", "login")]
 
 
 def test_of_parallel_refreshes_at_most_one_wins(app: APIFlask, client: Client) -> None:

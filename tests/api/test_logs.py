@@ -229,6 +229,14 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(viewer: Client, in
     assert (row["destination"], row["user"], row["content_type"]) == ("'=cmd|'/c_calc'!A1", "'@SUM", "'+text")
 
 
+def test_an_export_is_in_the_audit_log_and_names_nobody(viewer: Client) -> None:
+    viewer.get("/api/logs/export?format=ndjson&status=4xx&client=10.0.0.1&user=bob").get_data(as_text=True)
+    viewer.head("/api/logs/export")
+    (entry,) = viewer.get("/api/audit-log").json["data"]
+    assert (entry["username"], entry["action"], entry["target"]) == ("viewer", "logs exported", "ndjson")
+    assert entry["details"] == "by client, status 4xx, user"
+
+
 def test_export_ndjson_is_what_the_list_shows(viewer: Client) -> None:
     answer = viewer.get("/api/logs/export?format=ndjson&domain=site.test")
     assert [orjson.loads(line) for line in answer.data.splitlines()] == entries(viewer, "domain=site.test")

@@ -17,6 +17,7 @@ def stored(client: Client) -> dict[str, str]:
 def test_defaults(viewer: Client) -> None:
     assert stored(viewer) == {
         "log_retention_days": "30",
+        "max_database_mb": "0",
         "gdpr_mode": "false",
         "enable_waf": "false",
         "waf_mode": "block",

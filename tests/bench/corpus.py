@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.generate import DAYS, END, SEED
+from proxyweb.demo.generate import DAYS, END, SEED
 
 DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "proxyweb-bench"
 
@@ -33,7 +33,7 @@ class Corpus:
             }
             arguments = [str(word) for option in options.items() for word in option]
             part = path.with_suffix(".part")
-            subprocess.run([sys.executable, "-m", "tests.bench.generate", *arguments, str(part)], check=True)
+            subprocess.run([sys.executable, "-m", "proxyweb.demo.generate", *arguments, str(part)], check=True)
             part.rename(path)
         return path
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-from tests.bench.formats import squid
-from tests.bench.generate import SEED
-from tests.bench.traffic import Traffic
+from proxyweb.demo.formats import squid
+from proxyweb.demo.generate import SEED
+from proxyweb.demo.traffic import Traffic
 
 TICK_SECONDS = 0.05
 

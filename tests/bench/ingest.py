@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxyweb.demo.generate import DAYS, END, SEED
 from tests.bench.corpus import DEFAULT_FOLDER, Corpus
-from tests.bench.generate import DAYS, END, SEED
 from tests.bench.measure import Finished, run
 from tests.bench.readers import READERS, Reader
 from tests.bench.table import table

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from proxyweb.catalogue import agents
 from proxyweb.catalogue.agent_rules import OTHER, RULES, SERVICE_TYPES
 from proxyweb.catalogue.agents import Agent, classify
-from tests.bench.agents import user_agents
+from proxyweb.demo.agents import user_agents
 
 with (Path(__file__).parent / "agents.tsv").open(encoding="utf-8", newline="") as opened:
     SEEN = list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))

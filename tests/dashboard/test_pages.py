@@ -13,7 +13,9 @@ from apiflask import APIFlask
 
 from proxyweb.dashboard import assets
 from proxyweb.dashboard.pages import PAGES
+from proxyweb.dashboard.setting_groups import TOLD_TO_SQUID, grouped
 from proxyweb.dashboard.words import words
+from proxyweb.settings import BY_NAME
 from tests.clients import Client
 from tests.dashboard.signing_in import session
 
@@ -111,3 +113,9 @@ def test_every_word_is_there_and_is_used() -> None:
 def test_every_icon_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([^"]+)"', (FOLDER / "static/icons.svg").read_text("utf-8")))
     assert {page.icon for page in PAGES if page.icon} <= drawn
+
+
+def test_every_setting_has_its_place_on_the_settings_page() -> None:
+    shown = [it.setting.name for group in grouped().values() for it in group]
+    assert sorted(shown) == sorted(BY_NAME)
+    assert set(BY_NAME) >= TOLD_TO_SQUID

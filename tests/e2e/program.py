@@ -23,11 +23,14 @@ def environment(instance: Path, log: Path) -> dict[str, str]:
     return {**os.environ, "PROXYWEB_INSTANCE": str(instance), "PROXYWEB_ACCESS_LOG": str(log)}
 
 
-def command(instance: Path, log: Path, *words: str, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    """Run `proxyweb WORDS` to its end; `by` is a command that runs it."""
+def command(
+    instance: Path, log: Path, *words: str, by: Sequence[str] = (), given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `proxyweb WORDS` to its end; `by` is a command that runs it, `given` is on its standard input."""
     return subprocess.run(
         [*by, sys.executable, "-m", "proxyweb", *words],
         env=environment(instance, log),
+        input=given,
         capture_output=True,
         text=True,
         timeout=60,

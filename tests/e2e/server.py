@@ -22,6 +22,7 @@ class Server:
 
     def __init__(self, instance: Path, by: Sequence[str] = (), **variables: str) -> None:
         """`by` is a command that runs it."""
+        self.instance = instance
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         given = {"INSTANCE": str(instance), "ACCESS_LOG": "", "BIND": f"127.0.0.1:{self.port}", **variables}
@@ -38,7 +39,7 @@ class Server:
     def healthy(self) -> bool:
         try:
             return requests.get(f"{self.url}/api/health", timeout=5).status_code == 200
-        except (requests.ConnectionError, requests.Timeout):
+        except (requests.ConnectionError, requests.Timeout):  # not up yet, or the machine is busy
             assert self.process.poll() is None, self.process.communicate()[0]
             return False
 

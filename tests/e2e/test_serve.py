@@ -18,6 +18,7 @@ from proxyweb.api.context import core_of
 from proxyweb.app import create_app
 from tests.clients import basic, signed_in
 from tests.conftest import configuration
+from tests.e2e.program import command
 from tests.e2e.server import Server
 from tests.test_supervisor import running, wait_for
 
@@ -72,6 +73,25 @@ def test_a_token_is_revoked_in_every_worker(server: Server) -> None:
     assert answer.headers["Server"] == "gunicorn"
     assert requests.post(f"{server.url}/api/logout", headers=bearer, timeout=5).status_code == 200
     assert statuses() == {401}
+
+
+def test_a_backup_is_fetched_and_none_is_restored_while_it_serves(server: Server, tmp_path: Path) -> None:
+    answer = requests.get(f"{server.url}/api/maintenance/backup", auth=("admin", PASSWORD), timeout=10)
+    assert answer.status_code == 200
+    backup = tmp_path / "backup.sqlite"
+    backup.write_bytes(answer.content)
+    assert not list(server.instance.glob(".proxyweb-unfinished-*"))
+    refused = command(server.instance, Path("/nowhere/access.log"), "restore", "--yes", str(backup))
+    assert (refused.returncode, refused.stderr) == (1, "proxyweb: The server is running; end 'proxyweb serve' first.\n")
+    new = tmp_path / "new"
+    assert command(new, Path("/nowhere/access.log"), "restore", "--yes", str(backup)).returncode == 0
+    restored = Server(new)
+    try:
+        wait_for(restored.healthy, 20)
+        status = requests.get(f"{restored.url}/api/status", auth=("admin", PASSWORD), timeout=5)
+        assert status.status_code == 200, "whoever could sign in still can"
+    finally:
+        restored.stop()
 
 
 def test_large_and_odd_requests_are_turned_away_quickly(server: Server) -> None:

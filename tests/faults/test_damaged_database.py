@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import requests
 from apiflask import APIFlask
 
+from proxyweb.api.context import core_of
 from proxyweb.db import damage
 from proxyweb.db.connection import connect, transaction
 from proxyweb.errors import Damaged
@@ -44,11 +44,11 @@ def filled(instance: Path, writer: Writer) -> Path:
     with Follow(instance, writer.path) as follow:
         exact(follow, writer)
         assert follow.end()[0] == 0
-    shutil.copy(instance / "proxyweb.sqlite", instance / "backup")
+    assert command(instance, writer.path, "backup", str(instance.parent / "backup")).returncode == 0
     return instance
 
 
-@pytest.mark.parametrize("seed", range(times(3, 40)))
+@pytest.mark.parametrize("seed", range(times(2, 40)))
 def test_wherever_it_is(seed: int, filled: Path, writer: Writer, make_app: Callable[..., APIFlask]) -> None:
     database = filled / "proxyweb.sqlite"
     scribble(database, random.Random(seed))
@@ -76,18 +76,16 @@ def test_wherever_it_is(seed: int, filled: Path, writer: Writer, make_app: Calla
         assert admin.get(f"/api/{path}").status_code in (200, 404, 503)
     assert "damaged" in command(filled, writer.path, "check").stdout
 
-    restore(filled)
+    core_of(app).database.close()
+    restore(filled, writer.path)
     assert anonymous(app).get("/api/health").status_code == 200
     with follow:
         exact(follow, writer)
 
 
-def restore(instance: Path) -> None:
-    """A backup in the place of the database, as another file."""
-    database = instance / "proxyweb.sqlite"
-    for suffix in ("-wal", "-shm"):
-        database.with_name(database.name + suffix).unlink(missing_ok=True)
-    Path(shutil.copy(instance / "backup", instance / "copy")).replace(database)
+def restore(instance: Path, log: Path) -> None:
+    said = command(instance, log, "restore", "--yes", str(instance.parent / "backup"))
+    assert said.returncode == 0, said.stderr
 
 
 def test_while_everything_runs_and_over_a_restart(filled: Path, writer: Writer) -> None:
@@ -107,7 +105,7 @@ def test_while_everything_runs_and_over_a_restart(filled: Path, writer: Writer) 
     finally:
         assert "is damaged" in with_damage.stop()
     assert with_damage.process.returncode == 0
-    restore(filled)
+    restore(filled, writer.path)
     with serving(filled, ACCESS_LOG=str(writer.path)):
         exact(Follow(filled, writer.path), writer)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,33 +46,48 @@ class Dashboard:
 
     url: str
     log: Path
+    instance: Path
 
     def api(self, path: str) -> Any:
         """What the API answers, as JSON."""
         return requests.get(self.url + path, auth=("admin", PASSWORD), timeout=10).json()
 
     def change(self, method: str, path: str, body: Any = None) -> Any:
-        """Change something as the admin; what the API answers."""
-        return requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10).json()
+        """Have the admin change something."""
+        answer = requests.request(method, self.url + path, json=body, auth=("admin", PASSWORD), timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
 
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as log:
             log.write(b"".join(lines))
 
 
-@pytest.fixture(scope="package")
-def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+def write_traffic(log: Path) -> None:
+    traffic.write(log, time.time())
+
+
+@contextmanager
+def running(folder: Path, write: Callable[[Path], None] = write_traffic) -> Iterator[Dashboard]:
+    """The program in `folder`, with the log that `write` writes read, and another, empty one followed."""
     assert STYLE.exists() and AXE.exists(), "run 'make test' once: it fetches what the dashboard takes from npm"
-    folder = tmp_path_factory.mktemp("dashboard")
     instance, log, history = folder / "instance", folder / "access.log", folder / "history.log"
     log.touch()
-    traffic.write(history, time.time())
+    write(history)
     imported = command(instance, log, "import", str(history))
     assert imported.returncode == 0, imported.stderr
     server = Server(instance, ADMIN_PASSWORD=PASSWORD, ACCESS_LOG=str(log), LOGIN_ATTEMPTS="1000")
-    wait_for(server.healthy, 20)
-    yield Dashboard(server.url, log)
-    server.stop()
+    try:
+        wait_for(server.healthy, 20)
+        yield Dashboard(server.url, log, instance)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="package")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with running(tmp_path_factory.mktemp("dashboard")) as dashboard:
+        yield dashboard
 
 
 @pytest.fixture(scope="package")
@@ -121,36 +138,42 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
     assert complaints == []
 
 
-@pytest.fixture(scope="package")
-def session(dashboard: Dashboard) -> dict[str, str]:
-    """The cookie of a session that most tests share; one that ends a session begins its own."""
-    return cookie_of("admin", dashboard)
-
-
-@pytest.fixture(scope="package")
-def viewers_session(dashboard: Dashboard) -> dict[str, str]:
-    """The cookie of someone who may only read."""
-    with transaction(open_session(dashboard.log.parent / "instance/proxyweb.sqlite")) as database:
-        users.add(database, "viewer", PASSWORD, "viewer", time.time())
-    return cookie_of("viewer", dashboard)
-
-
-def cookie_of(username: str, dashboard: Dashboard) -> dict[str, str]:
-    form = {"username": username, "password": PASSWORD}
+def cookie_of(dashboard: Dashboard, username: str = "admin", password: str = PASSWORD) -> dict[str, str]:
+    """The cookie of a new session."""
+    form = {"username": username, "password": password}
     answer = requests.post(
         f"{dashboard.url}/sign-in", data=form, headers={"Origin": dashboard.url}, allow_redirects=False, timeout=10
     )
     return {"name": "proxyweb", "value": answer.cookies["proxyweb"], "url": dashboard.url}
 
 
+@pytest.fixture(scope="package")
+def session(dashboard: Dashboard) -> dict[str, str]:
+    """The cookie of a session that most tests share; one that ends a session begins its own."""
+    return cookie_of(dashboard)
+
+
+@pytest.fixture(scope="package")
+def viewers_session(dashboard: Dashboard) -> dict[str, str]:
+    with transaction(open_session(dashboard.instance / "proxyweb.sqlite")) as database:
+        users.add(database, "viewer", PASSWORD, "viewer", time.time())
+    return cookie_of(dashboard, "viewer")
+
+
 @pytest.fixture
 def open_page(make_page: Callable[..., Page], session: dict[str, str]) -> Callable[..., Page]:
     """Opens a path as the admin and waits for its figures; options are Playwright's."""
+    return partial(open_with, session, make_page)
 
-    def open_path(path: str = "/", **options: Any) -> Page:
-        return opened(make_page(**options), session, path)
 
-    return open_path
+@pytest.fixture
+def open_as_viewer(make_page: Callable[..., Page], viewers_session: dict[str, str]) -> Callable[..., Page]:
+    """Opens a path as somebody who may only read."""
+    return partial(open_with, viewers_session, make_page)
+
+
+def open_with(session: dict[str, str], make_page: Callable[..., Page], path: str = "/", **options: Any) -> Page:
+    return opened(make_page(**options), session, path)
 
 
 def opened(page: Page, session: dict[str, str], path: str) -> Page:
@@ -161,8 +184,8 @@ def opened(page: Page, session: dict[str, str], path: str) -> Page:
     return page
 
 
-def sign_in(page: Page, password: str = PASSWORD) -> None:
-    page.get_by_label("Name").fill("admin")
+def sign_in(page: Page, password: str = PASSWORD, username: str = "admin") -> None:
+    page.get_by_label("Name").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
 

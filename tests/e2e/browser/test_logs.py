@@ -135,7 +135,7 @@ def test_the_live_tail_shows_what_comes_and_can_be_stopped(
 
 def test_a_filter_that_is_none_is_told(open_page: Callable[..., Page], complaints: list[str]) -> None:
     page = open_page("/logs")
-    page.get_by_label("Status").fill("what?")
+    page.get_by_label("Status", exact=True).fill("what?")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#trouble")).to_contain_text("status: must be a status such as 403")
     assert "400" in complaints.pop()

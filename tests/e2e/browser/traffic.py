@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from proxyweb.demo.generate import generate
 from proxyweb.ingest.record import WafVerdict
-from tests.bench.generate import generate
 from tests.ingest.factory import Request
 
 LINES = 12_000

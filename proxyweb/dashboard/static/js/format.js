@@ -12,6 +12,7 @@ const hourAndMinute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minu
 const dayAndClock = new Intl.DateTimeFormat(undefined, {
   month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
+const dayAndHour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const utcDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
@@ -69,6 +70,11 @@ export function clockTime(moment) {
 
 export function hourTime(moment) {
   return hourAndMinute.format(moment);
+}
+
+/** A `Date` within a few days: "Wed 14:00". */
+export function dayHourTime(moment) {
+  return dayAndHour.format(moment);
 }
 
 /** The day, for what is counted by days of UTC. */

@@ -16,6 +16,8 @@ How the log is kept, at about 68 bytes a request, everything in, where a native 
 - `sources` are the files read so far, known by their content: the CRC of each 512 bytes of it (`source_marks`).
 - Rollups are declared in `ingest/rollups.py`; each equals a recount of the rows, at any time. Buckets are Unix time
   divided by their length: five minutes, an hour, a day (UTC).
+- `audit_head` says how many entries `audit_log` has and which hash the last one has, so that a missing end is noticed
+  (`audit_chain.py`).
 - `first_seen` says when something was first met, by whom: a domain or a client by anyone (`of_client_id` 0), a service
   by anyone and by each client. It is no rollup: what clear-old deletes stays known here.
 """

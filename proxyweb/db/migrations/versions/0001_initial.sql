@@ -33,7 +33,18 @@ CREATE TABLE audit_log (
     action TEXT NOT NULL,
     target TEXT NOT NULL,
     details TEXT NOT NULL,
-    source_ip TEXT NOT NULL
+    source_ip TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER audit_log_is_not_changed BEFORE UPDATE ON audit_log
+BEGIN SELECT raise(ABORT, 'the audit log is only appended to'); END;
+CREATE TRIGGER audit_log_is_not_deleted BEFORE DELETE ON audit_log
+BEGIN SELECT raise(ABORT, 'the audit log is only appended to'); END;
+CREATE TABLE audit_head (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    entries INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    seal BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE domain_blacklist (

@@ -7,7 +7,9 @@ import { bar, byId, el, fill } from "../elements.js";
 import { bytes, duration, hourTime, instant, number, percent, time } from "../format.js";
 import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
+import { hourInLog } from "../log_links.js";
 import { ranking } from "../ranking.js";
+import { scoreParts } from "../score.js";
 import { facts, table } from "../table.js";
 import { say } from "../words.js";
 
@@ -35,7 +37,7 @@ async function healthy() {
 function show(summary) {
   figures(summary);
   timeline(summary.timeline);
-  score(summary.score);
+  fill(byId("score"), scoreParts(summary.score));
   ranked("top-blocked", summary.top_blocked.map(({ dest, count }) =>
     ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })), "columns.host", "bar-blocked");
   ranked("top-clients", summary.top_clients.map(({ ip, count }) =>
@@ -75,34 +77,14 @@ function timeline(hours) {
     ],
     caption: say("overview.timeline.title"),
     tableColumns: [
-      { title: say("columns.time"), cell: (hour) => el("a", { href: hourOf(hour) }, time(hour.time)) },
+      { title: say("columns.time"), cell: (hour) => el("a", { href: hourInLog(hour) }, time(hour.time)) },
       { title: say("columns.requests"), cell: (hour) => number(hour.total), class: "text-end" },
       { title: say("columns.blocked"), cell: (hour) => number(hour.blocked), class: "text-end" },
       { title: say("columns.bytes"), cell: (hour) => bytes(hour.bytes), class: "text-end" },
     ],
     tableRows: hours,
-    onSelect: (index) => location.assign(hourOf(hours[index])),
+    onSelect: (index) => location.assign(hourInLog(hours[index])),
   });
-}
-
-function hourOf({ time: text }) {
-  const end = new Date(instant(text).getTime() + 3_600_000);
-  return address("/logs", { since: text, until: end.toISOString().slice(0, 19).replace("T", " ") });
-}
-
-function score({ score: points, max_score: most, checks, warnings }) {
-  const open = checks.filter((check) => !check.passed);
-  fill(byId("score"),
-    el("p", { class: "score-value" }, el("strong", {}, number(points)), ` ${say("overview.score.of", { count: number(most) })}`),
-    bar(points / most, points >= 80 ? "bar-good" : points >= 50 ? "bar-fair" : "bar-poor"),
-    warnings.length ? el("h3", { class: "subheader mt-3" }, say("overview.score.warnings")) : null,
-    warnings.length ? el("ul", { class: "advice" }, warnings.map((text) => el("li", { class: "advice-warning" }, text))) : null,
-    open.length ? el("ul", { class: "advice mt-3" }, open.map(advice)) : el("p", { class: "mt-3" }, say("overview.score.perfect")));
-}
-
-function advice({ recommendation, points, earned }) {
-  return el("li", {}, el("span", {}, recommendation),
-    el("span", { class: "tag tag-points" }, say("overview.score.worth", { points: points - earned })));
 }
 
 function ranked(id, rows, title, kind = "") {

@@ -1,10 +1,10 @@
 """When requests end: days and nights, working days and weekends, and Squid's small steps back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
-from tests.bench.apportion import apportion, pool
+from proxyweb.demo.apportion import apportion, pool
 
 HOUR_MS = 3_600_000
 HOUR_OF_DAY = (4, 3, 2, 2, 2, 4, 10, 28, 62, 85, 92, 90, 74, 82, 90, 88, 78, 60, 38, 28, 24, 20, 13, 7)
@@ -19,19 +19,19 @@ LATENESS_MS = pool(
 )
 
 
-def hours(lines: int, days: int, end: int) -> Iterator[tuple[int, int]]:
+def activity(start: int) -> float:
+    """How busy the hour is that begins at `start`."""
+    moment = time.gmtime(start)
+    return HOUR_OF_DAY[moment.tm_hour] * (WEEKEND if moment.tm_wday >= SATURDAY else 1.0)
+
+
+def hours(lines: int, days: int, end: int, activity: Callable[[int], float] = activity) -> Iterator[tuple[int, int]]:
     """Share `lines` out over the `days` days before `end` (Unix seconds): each hour's start in ms, and its lines."""
     starts = range(end - days * 86_400, end, 3600)
     yield from (
         (start * 1000, count)
         for start, count in zip(starts, apportion(lines, [activity(s) for s in starts]), strict=True)
     )
-
-
-def activity(start: int) -> float:
-    """How busy the hour is that begins at `start`."""
-    moment = time.gmtime(start)
-    return HOUR_OF_DAY[moment.tm_hour] * (WEEKEND if moment.tm_wday >= SATURDAY else 1.0)
 
 
 def completion_times(rng: Random, start: int, count: int) -> list[int]:

@@ -1,32 +1,24 @@
-"""`proxyweb import`, `follow` and `clear-old`: what goes into the log, and what goes out of it."""
+"""`proxyweb import`: whole logs, plain or compressed."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from proxyweb.cli.database import ready
 from proxyweb.config import load
 from proxyweb.db.connection import connect
-from proxyweb.errors import ConfigError, Conflict
 from proxyweb.escaping import printable
 from proxyweb.ingest.enrichment import Enrichment
-from proxyweb.ingest.follower import Follower
 from proxyweb.ingest.importer import Importer, ImportFailed, Summary
-from proxyweb.ingest.page_check import PageCheck
-from proxyweb.ingest.status import StatusFile
-from proxyweb.program_log import configure_log
 
 STDIN = Path("-")
 
@@ -112,71 +104,3 @@ def import_files(files: Sequence[Path], again: bool) -> None:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-@click.command()
-def follow() -> None:
-    """Read the access logs as they grow, until SIGTERM.
-
-    'proxyweb serve' runs this beside the web server. The files are those of PROXYWEB_ACCESS_LOG.
-    """
-    config = load()
-    if not config.access_logs:
-        raise ConfigError("There is no log to follow; name one in PROXYWEB_ACCESS_LOG.")
-    os.umask(0o077)
-    configure_log(config.log_level)
-    ready(config)
-    ended = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.append(number)
-
-    with (
-        _alone(config.follower_lock),
-        PageCheck(config.database),
-        closing(StatusFile(config.follower_status)) as status_file,
-    ):
-        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            Follower(
-                config.database, config.access_logs, status_file, stop=lambda: bool(ended),
-                shadow_it_file=config.shadow_it_file, instance=config.instance,
-            ).run()  # fmt: skip
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold the lock that one follower of a database has, for as long as its process lives. Raises Conflict."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"Another follower is running: it holds {lock}.") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@click.command("clear-old")
-def clear_old_logs() -> None:
-    """Delete the entries that are older than the setting log_retention_days.
-
-    For a daily cron job. The web server and the follower go on meanwhile.
-    """
-    from proxyweb import audit, settings
-    from proxyweb.db.session import open_session, transaction
-    from proxyweb.retention import clear_old
-
-    config = load()
-    os.umask(0o077)
-    ready(config)
-    now = time.time()
-    with closing(connect(config.database)) as conn:
-        deleted = clear_old(conn, int(settings.read(conn)["log_retention_days"]), now)
-    with transaction(open_session(config.database)) as session:
-        audit.record(session, now, "cli", "old logs cleared", details=f"{deleted} entries")
-    click.echo(f"Cleared old logs: {deleted} entries deleted")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
-from tests.bench.exchanges import Exchange, exchanges
-from tests.bench.population import Client, Destination, clients, destinations
+from proxyweb.demo.exchanges import Exchange, exchanges
+from proxyweb.demo.population import CLIENTS, HOSTS, NAMED_EVERY, Client, Destination, clients, destinations
 
 TOKEN_LENGTH = 12
 
@@ -23,10 +23,12 @@ class Batch:
 class Traffic:
     """An endless supply of requests."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(
+        self, seed: int, client_count: int = CLIENTS, named_every: int = NAMED_EVERY, hosts: int = HOSTS
+    ) -> None:
         self.rng = Random(seed)
-        self._clients = clients(self.rng)
-        self._destinations = destinations(self.rng)
+        self._clients = clients(self.rng, client_count, named_every)
+        self._destinations = destinations(self.rng, hosts)
         self._exchanges = exchanges(self.rng)
 
     def batch(self, times: list[int]) -> Batch:
@@ -36,9 +38,12 @@ class Traffic:
         targets = self.rng.choices(self._destinations, k=count)
         tokens = self.rng.randbytes(count * TOKEN_LENGTH // 2).hex()
         urls = [
-            target.tunnel_url
-            if it.tunnel
-            else f"{target.site}{it.path}{tokens[place : place + TOKEN_LENGTH] if it.fresh else ''}{it.tail}"
+            url(target, it, tokens[place : place + TOKEN_LENGTH])
             for target, it, place in zip(targets, chosen, range(0, count * TOKEN_LENGTH, TOKEN_LENGTH), strict=True)
         ]
         return Batch(times, self.rng.choices(self._clients, k=count), targets, chosen, urls)
+
+
+def url(target: Destination, it: Exchange, token: str) -> str:
+    """What is asked for, as Squid logs it; a token makes a fresh one's URL its own."""
+    return target.tunnel_url if it.tunnel else f"{target.site}{it.path}{token if it.fresh else ''}{it.tail}"

@@ -5,8 +5,8 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from random import Random
 
-from tests.bench.agents import BROWSERS, user_agents
-from tests.bench.apportion import pool, zipf
+from proxyweb.demo.agents import BROWSERS, user_agents
+from proxyweb.demo.apportion import pool, zipf
 
 HOSTS = 20_000
 CLIENTS = 500
@@ -78,7 +78,7 @@ def names(kind: str) -> list[str]:
     return (Path(__file__).with_name("names") / f"{kind}.txt").read_text().split()
 
 
-def clients(rng: Random) -> list[Client]:
+def clients(rng: Random, count: int = CLIENTS, named_every: int = NAMED_EVERY) -> list[Client]:
     """A pool of clients: all appear, the busiest about a hundred times as often as the quietest."""
     nets = [f"10.{rng.randrange(40)}.{rng.randrange(256)}" for _ in range(16)] + [
         "192.168.1",
@@ -90,32 +90,38 @@ def clients(rng: Random) -> list[Client]:
     browser_count = sum(len(systems) * len(versions) for _, systems, versions in BROWSERS)
     members: list[Client] = []
     weights: list[float] = []
-    for rank, (address, weight) in enumerate(zip(rng.sample(addresses, CLIENTS), zipf(CLIENTS, 0.75), strict=True), 1):
-        user = "-" if rank % NAMED_EVERY else f"{rng.choice(given_names)}.{rng.choice(family_names)}"
+    for rank, (address, weight) in enumerate(zip(rng.sample(addresses, count), zipf(count, 0.75), strict=True), 1):
+        user = "-" if rank % named_every else f"{rng.choice(given_names)}.{rng.choice(family_names)}"
         own = [rng.choice(agents[:browser_count]), *rng.sample(agents, rng.randrange(1, 5))]
         members += [Client(address, user, agent, url_escape(agent)) for agent in own]
         weights += [weight * share for share in (0.7, *[0.3 / (len(own) - 1)] * (len(own) - 1))]
     return pool(members, weights, CLIENT_SLOTS)
 
 
-def destinations(rng: Random) -> list[Destination]:
+def destinations(rng: Random, count: int = HOSTS) -> list[Destination]:
     """A pool of destinations: hosts by Zipf's law, a host's share divided among its one to four peers."""
     members: list[Destination] = []
     weights: list[float] = []
-    for host, weight in zip(host_names(rng), zipf(HOSTS, 1.0), strict=True):
-        bare = host.strip("[]")
-        literal = bare != host or bare.replace(".", "").isdigit()
-        peers = [bare] if literal else [peer_address(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 4)))]
-        site = f"http://{host}"
-        members += [Destination(f"{host}:443", site, url_escape(site), f"HIER_DIRECT/{peer}") for peer in peers]
-        weights += [weight / len(peers)] * len(peers)
+    for host, weight in zip(host_names(rng, count), zipf(count, 1.0), strict=True):
+        own = host_destinations(rng, host)
+        members += own
+        weights += [weight / len(own)] * len(own)
     return pool(members, weights, HOST_SLOTS)
 
 
-def host_names(rng: Random) -> list[str]:
-    """20,000 distinct hosts, busiest first: well-known names, then invented ones with literal addresses among them."""
+def host_destinations(rng: Random, host: str) -> list[Destination]:
+    """A host with each of its one to four peers; a literal address has itself."""
+    bare = host.strip("[]")
+    literal = bare != host or bare.replace(".", "").isdigit()
+    peers = [bare] if literal else [peer_address(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 4)))]
+    site = f"http://{host}"
+    return [Destination(f"{host}:443", site, url_escape(site), f"HIER_DIRECT/{peer}") for peer in peers]
+
+
+def host_names(rng: Random, count: int) -> list[str]:
+    """`count` distinct hosts, busiest first: well-known names, then invented ones with literal addresses among them."""
     well_known, words = names("well_known_hosts"), names("words")
-    wanted = HOSTS - len(well_known) - LITERAL_IPV4 - LITERAL_IPV6
+    wanted = count - len(well_known) - LITERAL_IPV4 - LITERAL_IPV6
     invented: dict[str, None] = {}
     while len(invented) < wanted:
         suffix = rng.choices(list(SUFFIXES), list(SUFFIXES.values()))[0]

@@ -1,11 +1,11 @@
-"""Write a believable Squid log: `python -m tests.bench.generate --lines 1000000 --format squid access.log`."""
+"""Write a believable Squid log: `python -m proxyweb.demo.generate --lines 1000000 --format squid access.log`."""
 
 import argparse
 from pathlib import Path
 
-from tests.bench.clock import completion_times, hours
-from tests.bench.formats import FORMATS
-from tests.bench.traffic import Traffic
+from proxyweb.demo.clock import completion_times, hours
+from proxyweb.demo.formats import FORMATS
+from proxyweb.demo.traffic import Traffic
 
 SEED = 7
 DAYS = 30
@@ -30,7 +30,7 @@ def generate(out: Path, *, lines: int, log_format: str, seed: int = SEED, days: 
 
 def main() -> None:
     """Parse the command line and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.generate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m proxyweb.demo.generate", description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--format", choices=sorted(FORMATS), default="squid")
     parser.add_argument("--seed", type=int, default=SEED)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from tests.bench.apportion import apportion, zipf
-from tests.bench.content import FAMILIES, KINDS, Kind
+from proxyweb.demo.apportion import apportion, zipf
+from proxyweb.demo.content import FAMILIES, KINDS, Kind
 
 CONNECT_SHARE = 0.60
 DENIED_SHARE = 0.03
@@ -57,6 +57,8 @@ CACHEABLE = FORWARDED | {
     Outcome("TCP_REFRESH_MODIFIED", "200", True, "200"): 1.5,
     Outcome("TCP_CLIENT_REFRESH_MISS", "200", True, "200"): 0.6,
 }
+NO_NOTES = "- - -"
+"""The WAF's categories, score and rules."""
 DENIED = Outcome("TCP_DENIED", "403", direct=False)
 
 
@@ -79,6 +81,7 @@ class Exchange:
     path: str
     tail: str
     referer_path: str
+    notes: str = NO_NOTES
 
 
 def exchanges(rng: Random) -> list[Exchange]:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from types import MappingProxyType
 
-from tests.bench.exchanges import Exchange
-from tests.bench.population import Client, Destination
-from tests.bench.traffic import Batch
+from proxyweb.demo.exchanges import Exchange
+from proxyweb.demo.population import Client, Destination
+from proxyweb.demo.traffic import Batch
 
 NO_PEER = "HIER_NONE/-"
 SECONDS = tuple(f":{second:02d} +0000" for second in range(60))
@@ -56,9 +56,9 @@ def proxyweb(batch: Batch) -> list[str]:
 
 
 def extra_fields(client: Client, target: Destination, it: Exchange) -> str:
-    """` pw1 %>st %<Hs %#{User-Agent}>h %#{Referer}>h %err_code %ssl::bump_mode` and three notes, which are empty."""
+    """` pw1 %>st %<Hs %#{User-Agent}>h %#{Referer}>h %err_code %ssl::bump_mode` and three notes."""
     referer = target.site_escaped + it.referer_path if it.referer_path else "-"
-    return f" pw1 {it.bytes_from_client} {it.origin_status} {client.agent_escaped} {referer} {it.error} - - - -"
+    return f" pw1 {it.bytes_from_client} {it.origin_status} {client.agent_escaped} {referer} {it.error} - {it.notes}"
 
 
 FORMATS: MappingProxyType[str, Callable[[Batch], list[str]]] = MappingProxyType(

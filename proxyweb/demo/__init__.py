@@ -1,0 +1,1 @@
+"""Believable traffic of people who don't exist: for `proxyweb demo`, the measurements and the tests."""
