@@ -27,7 +27,7 @@ ADMIN = ("admin", ADMIN_PASSWORD)
 def test_two_importers_beside_the_follower(follow: Follow, writer: Writer) -> None:
     words = [sys.executable, "-m", "proxyweb", "import", str(writer.path)]
     with writing(writer, 3000):
-        for _ in range(times(2)):
+        for _ in range(times(1, 10)):
             both = [
                 subprocess.Popen(words, env=environment(follow.instance, writer.path), stdout=subprocess.DEVNULL)
                 for _ in range(2)

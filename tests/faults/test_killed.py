@@ -28,6 +28,7 @@ from tests.test_supervisor import running, wait_for
 
 ADMIN = ("admin", ADMIN_PASSWORD)
 ENDED_SECONDS = 5.0
+KINDS = ("worker", "follower", "master")
 
 
 @contextmanager
@@ -74,9 +75,9 @@ def test_an_import_again_and_again(instance: Path, tmp_path: Path) -> None:
     sound(instance)
 
 
-def test_a_web_worker_and_the_follower_while_settings_change(instance: Path, writer: Writer) -> None:
+def test_any_process_of_the_server_while_settings_change(instance: Path, writer: Writer) -> None:
     """What was answered with success is in the audit log, and every line in the log."""
-    follow, choose = Follow(instance, writer.path), random.Random(5)
+    follow = Follow(instance, writer.path)
     done: list[int] = []
     statuses: set[int] = set()
     stop = threading.Event()
@@ -102,9 +103,9 @@ def test_a_web_worker_and_the_follower_while_settings_change(instance: Path, wri
             with writing(writer, 1000):
                 for number in range(times(3, 40)):
                     started = server.descendants()
-                    followers = [pid for pid in started if b"follow" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-                    victim = choose.choice(followers if number % 3 == 2 else started[1:])
+                    victim = next(pid for pid in started if is_of(pid, KINDS[number % 3]))
                     os.kill(victim, signal.SIGKILL)
+                    wait_for(lambda victim=victim: victim not in server.descendants(), 30)  # type: ignore[misc]
                     wait_for(lambda: len(server.descendants()) >= 4, 30)
                     time.sleep(0.5)
         finally:
@@ -117,6 +118,13 @@ def test_a_web_worker_and_the_follower_while_settings_change(instance: Path, wri
         told = " ".join(text for (text,) in conn.execute("SELECT target || ' ' || details FROM audit_log"))
     assert [days for days in done if str(days) not in told] == []
     assert len(done) > 5
+
+
+def is_of(pid: int, kind: str) -> bool:
+    """Whether a process is the `follower`, the web server's `master` or a `worker` of it."""
+    is_follower = b"follow" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    has_children = bool(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    return kind == ("follower" if is_follower else "master" if has_children else "worker")
 
 
 def test_the_supervisor(instance: Path, writer: Writer) -> None:
