@@ -40,6 +40,11 @@ def is_marked(database: Path) -> bool:
         return False
 
 
+def forget(database: Path) -> None:
+    """Take the mark away: another file stands there now, and the next one may be given the number of the old."""
+    mark_of(database).unlink(missing_ok=True)
+
+
 def refuse_marked(database: Path) -> None:
     """Raise Damaged when the file now at `database` was found to be damaged."""
     if is_marked(database):

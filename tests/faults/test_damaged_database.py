@@ -86,6 +86,7 @@ def test_wherever_it_is(seed: int, filled: Path, writer: Writer, make_app: Calla
 def restore(instance: Path, log: Path) -> None:
     said = command(instance, log, "restore", "--yes", str(instance.parent / "backup"))
     assert said.returncode == 0, said.stderr
+    assert not damage.mark_of(instance / "proxyweb.sqlite").exists()
 
 
 def test_while_everything_runs_and_over_a_restart(filled: Path, writer: Writer) -> None:
