@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from proxyweb.config import Config
-from proxyweb.db.connection import connect
+from proxyweb.db.connection import connect, noting_damage
 from proxyweb.db.migrate import is_current
 from proxyweb.errors import DatabaseError, ProxywebError
 from proxyweb.ingest.enrichment import Enrichment
@@ -17,8 +17,9 @@ def ready(config: Config) -> None:
 
     Raises ProxywebError with what the child said.
     """
-    if _is_ready(config):
-        return
+    with noting_damage(config.database):
+        if _is_ready(config):
+            return
     receiver, sender = os.pipe()
     child = os.fork()
     if not child:

@@ -78,7 +78,7 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
     if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"):
         return DatabaseError(f"{where} can't be opened for writing: check its owner and the rights of its folder.")
     if name == "SQLITE_NOTADB":
-        return Damaged(f"{where} is not an SQLite database, or its beginning is damaged: restore a backup.")
+        return DatabaseError(f"{where} is not an SQLite database.")
     if name.startswith("SQLITE_CORRUPT"):
         return Damaged(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
     if name.startswith("SQLITE_IOERR"):
@@ -104,6 +104,18 @@ def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
                 damage.mark(file_of(conn))
             raise failure from error
         raise
+
+
+@contextmanager
+def noting_damage(path: Path) -> Iterator[None]:
+    """Mark the database at `path` where what happens inside comes across damage. SQLite's errors become typed ones."""
+    try:
+        yield
+    except (sqlite3.Error, Damaged) as error:
+        failure = translated(error, path) if isinstance(error, sqlite3.Error) else error
+        if isinstance(failure, Damaged):
+            damage.mark(path)
+        raise failure from error
 
 
 def file_of(conn: sqlite3.Connection) -> Path:
