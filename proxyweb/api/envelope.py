@@ -76,7 +76,7 @@ def typed(error: ProxywebError) -> Response:
     if isinstance(error, DatabaseError | ConfigError):
         log.error("%s: %s", one_line(request.path), one_line(error.detail, 1000))
         if isinstance(error, Damaged):
-            damage.mark(context.core().config.database)
+            damage.suspect(context.core().config.database)
             return failure(Damaged.status, DAMAGED)
         return failure(DatabaseError.status, NO_DATABASE)
     response = failure(error.status, error.detail, error.errors if isinstance(error, Invalid) else None)

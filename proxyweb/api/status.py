@@ -108,7 +108,7 @@ def _trouble() -> str | None:
         context.generations()
     except (sqlite3.Error, ProxywebError) as error:
         if isinstance(translated(error) if isinstance(error, sqlite3.Error) else error, Damaged):
-            damage.mark(core.config.database)
+            damage.suspect(core.config.database)
             return DAMAGED
         return "The database can't be read."
     if core.config.access_logs:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from proxyweb.db import damage
 from proxyweb.errors import Busy, Damaged, DatabaseError, QueryTimeout
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 CACHE_KIB = 16_000
@@ -33,22 +36,30 @@ def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SE
                 raise DatabaseError(f"There is no database at {path}; 'proxyweb serve' makes it.")
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         conn = _open(path, busy_seconds)
-        if not readonly:
-            if path.stat().st_size == 0:  # it takes the write lock, and only an empty file heeds it
-                conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            conn.execute("PRAGMA journal_mode = WAL")
-        conn.execute("PRAGMA synchronous = NORMAL")
-        conn.execute("PRAGMA foreign_keys = ON")
-        conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BETWEEN_CHECKPOINTS}")
-        conn.execute("PRAGMA trusted_schema = OFF")
-        if readonly:
-            conn.execute("PRAGMA query_only = ON")
+        try:
+            _set_up(conn, path, readonly)
+        except BaseException:
+            conn.close()
+            raise
     except OSError as error:
         raise DatabaseError(f"The database {path} can't be opened: {error.strerror}.") from error
     except sqlite3.Error as error:
         raise translated(error, path) from error
     return conn
+
+
+def _set_up(conn: sqlite3.Connection, path: Path, readonly: bool) -> None:
+    if not readonly:
+        if path.stat().st_size == 0:  # it takes the write lock, and only an empty file heeds it
+            conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = NORMAL")
+    conn.execute("PRAGMA foreign_keys = ON")
+    conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BETWEEN_CHECKPOINTS}")
+    conn.execute("PRAGMA trusted_schema = OFF")
+    if readonly:
+        conn.execute("PRAGMA query_only = ON")
 
 
 def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
@@ -59,9 +70,13 @@ def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
     while True:
         before = path.stat().st_ino
         conn = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
-        conn.execute("PRAGMA schema_version")
-        if path.stat().st_ino == before:
-            return conn
+        try:
+            conn.execute("PRAGMA schema_version")
+            if path.stat().st_ino == before:
+                return conn
+        except BaseException:
+            conn.close()
+            raise
         conn.close()
 
 
@@ -101,21 +116,23 @@ def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         ):
             failure = translated(error)
             if isinstance(failure, Damaged):
-                damage.mark(file_of(conn))
+                damage.suspect(file_of(conn))
             raise failure from error
         raise
 
 
-@contextmanager
-def noting_damage(path: Path) -> Iterator[None]:
-    """Mark the database at `path` where what happens inside comes across damage. SQLite's errors become typed ones."""
-    try:
-        yield
-    except (sqlite3.Error, Damaged) as error:
-        failure = translated(error, path) if isinstance(error, sqlite3.Error) else error
-        if isinstance(failure, Damaged):
-            damage.mark(path)
-        raise failure from error
+def tried_twice(path: Path, work: Callable[[], T]) -> T:
+    """What `work` gives, which opens the database at `path` by itself. It is done again where it comes across damage,
+    and the database marked where it does so again. SQLite's errors become typed ones."""
+    while True:
+        try:
+            return work()
+        except (sqlite3.Error, Damaged) as error:
+            failure = translated(error, path) if isinstance(error, sqlite3.Error) else error
+            if isinstance(failure, Damaged) and not damage.is_marked(path):
+                damage.suspect(path)
+                continue
+            raise failure from error
 
 
 def file_of(conn: sqlite3.Connection) -> Path:

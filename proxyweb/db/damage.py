@@ -8,11 +8,15 @@ mark names the file by its device and inode: what `proxyweb restore` puts in its
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from proxyweb.errors import Damaged
 
 log = logging.getLogger("proxyweb.database")
+
+BELIEVED_SECONDS = 60.0
+_suspected: dict[Path, float] = {}
 
 
 def mark_of(database: Path) -> Path:
@@ -30,6 +34,17 @@ def mark(database: Path) -> None:
         log.error("%s can't be written: %s", mark_of(database), error.strerror)
         return
     log.error("the database %s is damaged: nothing is written to it any more; restore a backup", database)
+
+
+def suspect(database: Path) -> None:
+    """Mark it when this process is told of damage for the second time within a minute.
+
+    While it loads the schema, SQLite speaks of damage, too, where the disk has failed to give a page just once.
+    """
+    now = time.monotonic()
+    before, _suspected[database] = _suspected.get(database), now
+    if before is not None and now - before < BELIEVED_SECONDS:
+        mark(database)
 
 
 def is_marked(database: Path) -> bool:

@@ -227,7 +227,7 @@ class Follower:
         if isinstance(error, sqlite3.Error):
             error = translated(error)
         if isinstance(error, Damaged):
-            damage.mark(self._access.database)
+            damage.suspect(self._access.database)
         self._say(error.detail if isinstance(error, ProxywebError) else f"A log can't be read: {error.strerror}.")
         self._start_over()
         self._retry_seconds = min(max(self._retry_seconds * 2, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -23,6 +24,13 @@ AGAIN_SECONDS = 1.0
 SHARE = 0.02  # of the time, spent checking at most
 LEAST_PAUSE_SECONDS = 3600.0
 LOWEST_PRIORITY = 19
+ERROR_CODE = re.compile(r"error code=(\d+)")
+
+
+def is_disk_error(said: str) -> bool:
+    """Whether quick_check tells of a page that could not be read, by SQLite's code for that."""
+    found = ERROR_CODE.search(said)
+    return found is not None and int(found[1]) & 0xFF == sqlite3.SQLITE_IOERR
 
 
 class PageCheck:
@@ -66,10 +74,17 @@ class PageCheck:
             pause = max(LEAST_PAUSE_SECONDS, (time.monotonic() - begun) / SHARE)
 
     def _check(self) -> None:
-        """Twice before it is believed: a page that the disk did not give just once is in what it says, too."""
-        if self._said() != "ok" and not self._ending.wait(AGAIN_SECONDS) and (said := self._said()) != "ok":
-            log.error("SQLite's quick_check: %s", said)
-            damage.mark(self._database)
+        """What it says of a page that the disk did not give is no damage, and may be told without a code: so what it
+        finds is believed when it is found twice."""
+        for pause in (AGAIN_SECONDS, 0.0):
+            said = self._said()
+            if said == "ok" or self._ending.wait(pause):
+                return
+            if is_disk_error(said):
+                log.warning("the pages of the database could not be checked: the disk reports an error (%s)", said)
+                return
+        log.error("SQLite's quick_check: %s", said)
+        damage.mark(self._database)
 
     def _said(self) -> str:
         with closing(connect(self._database, readonly=True)) as conn:
