@@ -15,6 +15,10 @@ test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest
 
+soak: $(VENV)/installed-for-tests
+	@sh tests/system_packages.sh
+	PROXYWEB_SOAK=1 $(BIN)/pytest tests/faults
+
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,4 +59,4 @@ $(VENDOR)/.copied: package-lock.json | $(VENV)/python
 	@mkdir -p $(VENDOR) && cp $(addprefix node_modules/,$(FROM_NPM)) $(VENDOR)/
 	@touch $@
 
-.PHONY: run demo test lint format screenshots bench clean
+.PHONY: run demo test soak lint format screenshots bench clean

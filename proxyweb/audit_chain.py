@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from proxyweb.db.connection import file_of
 from proxyweb.db.database import advance
 from proxyweb.errors import ConfigError
 from proxyweb.secret import derived, load
@@ -62,7 +63,7 @@ def append(conn: sqlite3.Connection, entry: Entry, secret: Path | None = None) -
 
     `secret` is for a database that does not stand in its place yet.
     """
-    key = _key(secret or secret_beside(_path(conn)))
+    key = _key(secret or secret_beside(file_of(conn)))
     head = _head(conn, key)
     if head is None:
         newest = conn.execute("SELECT max(id) FROM audit_log").fetchone()[0]
@@ -77,7 +78,7 @@ def append(conn: sqlite3.Connection, entry: Entry, secret: Path | None = None) -
 def begin(conn: sqlite3.Connection) -> None:
     """Seal the empty log of a new database, in the transaction under way. One that has users is not new."""
     if is_unsealed(conn):
-        _seal(conn, _key(secret_beside(_path(conn))), 0, BEGINNING)
+        _seal(conn, _key(secret_beside(file_of(conn))), 0, BEGINNING)
 
 
 def is_unsealed(conn: sqlite3.Connection) -> bool:
@@ -91,7 +92,7 @@ def verify(conn: sqlite3.Connection, since: int = 1, known: Mark | None = None, 
 
     `known` is the newest entry as an earlier look found it. Raises ConfigError when there is no secret key any more.
     """
-    path = secret or secret_beside(_path(conn))
+    path = secret or secret_beside(file_of(conn))
     if not path.exists():
         raise ConfigError(f"The secret key {path} is gone; without it nobody can tell whether the audit log is whole.")
     key = derived(load(path), "audit")
@@ -180,7 +181,3 @@ def secret_beside(database: Path) -> Path:
 @lru_cache(8)
 def _key(secret: Path) -> bytes:
     return derived(load(secret), "audit")
-
-
-def _path(conn: sqlite3.Connection) -> Path:
-    return Path(conn.execute("PRAGMA database_list").fetchone()[2])

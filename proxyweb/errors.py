@@ -23,6 +23,10 @@ class DatabaseError(ProxywebError):
     status = 503
 
 
+class Damaged(DatabaseError):
+    """Something in the database file is not what was written there."""
+
+
 class Busy(ProxywebError):
     """The database stayed locked past its time limit."""
 

@@ -22,6 +22,7 @@ from proxyweb import audit_chain
 from proxyweb.audit_chain import Entry
 from proxyweb.backup import sync
 from proxyweb.config import Config
+from proxyweb.db import damage
 from proxyweb.db.connection import connect, snapshot, transaction
 from proxyweb.db.migrate import migrate
 from proxyweb.db.soundness import refuse_unsound
@@ -69,6 +70,7 @@ def restore(config: Config, file: Path, entry: Entry, now: float) -> Restored:
             refuse_unsound(copy)
             wrong = _finish(config, copy, folder / database.name, entry, now)
             kept = _swap(folder / database.name, database, now)
+            damage.forget(database)
         except OSError as error:
             raise DatabaseError(f"{file} can't be restored: {error.strerror}.") from error
     return Restored(kept, wrong)

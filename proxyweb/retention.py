@@ -11,7 +11,8 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from proxyweb.db.connection import snapshot, transaction
+from proxyweb.db.connection import file_of, snapshot, transaction
+from proxyweb.db.damage import refuse_marked
 from proxyweb.db.database import advance
 from proxyweb.ingest.postings import SEGMENT_BITS, SEGMENT_ROWS, TABLES, rebuild_segment
 from proxyweb.ingest.rollups import ROLLUPS
@@ -122,6 +123,7 @@ def _first_column(conn: sqlite3.Connection, sql: str, *arguments: int) -> set[in
 
 def give_back(conn: sqlite3.Connection) -> None:
     """Shrink the file by its free pages, a few at a time."""
+    refuse_marked(file_of(conn))
     free = conn.execute("PRAGMA freelist_count").fetchone()[0]
     while free:
         # As a script: `execute` takes only the first step of this pragma, which is one page.

@@ -1,8 +1,8 @@
 #!/bin/sh
-# What the tests need beside Python: Debian's squid and chromium. Installed where we may, named where not.
+# What the tests need beside Python: Debian's squid and chromium, and strace, by which a disk fails. Installed where we may, named where not.
 PATH="$PATH:/usr/sbin"
 missing=""
-for program in squid chromium; do
+for program in squid chromium strace; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 [ -z "$missing" ] && exit 0

@@ -15,8 +15,10 @@ from flask import Flask, Response, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from proxyweb.api import context
+from proxyweb.db import damage
 from proxyweb.db.connection import translated
-from proxyweb.errors import ConfigError, DatabaseError, Invalid, ProxywebError, Unauthenticated
+from proxyweb.errors import ConfigError, Damaged, DatabaseError, Invalid, ProxywebError, Unauthenticated
 from proxyweb.escaping import one_line
 
 log = logging.getLogger("proxyweb.api")
@@ -25,6 +27,7 @@ JSON = "application/json"
 AUTHENTICATE = ('Basic realm="proxyweb"', "Bearer")  # a header each: Chromium asks for no password otherwise
 FETCH_HEADER = "X-Requested-With"  # sent by the dashboard's scripts, for which the browser must ask for no password
 UNEXPECTED = "Something went wrong in proxyweb; its log says what."
+DAMAGED = "The database is damaged, and nothing is written to it: restore a backup."
 NO_DATABASE = "The database can't be used at the moment; proxyweb's log says why."
 SENTENCES = {
     400: "The request can't be understood.",
@@ -72,6 +75,9 @@ def typed(error: ProxywebError) -> Response:
     """One of our own errors. What only the operator may know (files, disks) goes to the log, not to the client."""
     if isinstance(error, DatabaseError | ConfigError):
         log.error("%s: %s", one_line(request.path), one_line(error.detail, 1000))
+        if isinstance(error, Damaged):
+            damage.suspect(context.core().config.database)
+            return failure(Damaged.status, DAMAGED)
         return failure(DatabaseError.status, NO_DATABASE)
     response = failure(error.status, error.detail, error.errors if isinstance(error, Invalid) else None)
     retry_after = getattr(error, "retry_after", None)

@@ -12,8 +12,10 @@ from proxyweb import __version__
 from proxyweb.api import context
 from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers
-from proxyweb.api.envelope import flat, success
-from proxyweb.errors import ProxywebError
+from proxyweb.api.envelope import DAMAGED, flat, success
+from proxyweb.db import damage
+from proxyweb.db.connection import translated
+from proxyweb.errors import Damaged, ProxywebError
 from proxyweb.ingest.status import read_status
 from proxyweb.queries.status import requests_count
 
@@ -101,8 +103,13 @@ def _trouble() -> str | None:
     try:
         if not core.config.database.exists():
             return "The database can't be read."
+        if damage.is_marked(core.config.database):
+            return DAMAGED
         context.generations()
-    except (sqlite3.Error, ProxywebError):
+    except (sqlite3.Error, ProxywebError) as error:
+        if isinstance(translated(error) if isinstance(error, sqlite3.Error) else error, Damaged):
+            damage.suspect(core.config.database)
+            return DAMAGED
         return "The database can't be read."
     if core.config.access_logs:
         follower = read_status(core.config.follower_status)

@@ -14,6 +14,7 @@ import click
 
 from proxyweb.config import Config, load
 from proxyweb.db.connection import connect, snapshot, translated
+from proxyweb.db.damage import is_marked, mark_of
 from proxyweb.db.migrate import current_version, is_current
 from proxyweb.errors import ProxywebError
 from proxyweb.escaping import printable
@@ -47,6 +48,11 @@ def check(full: bool) -> None:
 
 
 def _findings(config: Config, full: bool) -> Iterator[Finding]:
+    if is_marked(config.database):
+        yield (
+            False,
+            f"The database was found to be damaged, and nothing is written to it: see {mark_of(config.database)}.",
+        )
     try:
         with closing(connect(config.database, readonly=True)) as conn:
             yield _schema(conn, config.database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from proxyweb.config import Config
-from proxyweb.db.connection import connect
+from proxyweb.db.connection import connect, tried_twice
 from proxyweb.db.migrate import is_current
 from proxyweb.errors import DatabaseError, ProxywebError
 from proxyweb.ingest.enrichment import Enrichment
@@ -17,7 +17,7 @@ def ready(config: Config) -> None:
 
     Raises ProxywebError with what the child said.
     """
-    if _is_ready(config):
+    if tried_twice(config.database, lambda: _is_ready(config)):
         return
     receiver, sender = os.pipe()
     child = os.fork()

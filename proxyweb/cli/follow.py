@@ -14,6 +14,7 @@ from proxyweb.cli.database import ready
 from proxyweb.config import load
 from proxyweb.errors import ConfigError
 from proxyweb.ingest.follower import Follower
+from proxyweb.ingest.page_check import PageCheck
 from proxyweb.ingest.status import StatusFile
 from proxyweb.locks import held
 from proxyweb.program_log import configure_log
@@ -40,6 +41,7 @@ def follow() -> None:
     refusal = f"Another follower is running: it holds {config.follower_lock}."
     with (
         held(config.follower_lock, refusal),
+        PageCheck(config.database),
         closing(StatusFile(config.follower_status)) as status_file,
         closing(SizeKeeper(config.database, time.time)) as size_keeper,
     ):

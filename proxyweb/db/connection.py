@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from proxyweb.errors import Busy, DatabaseError, QueryTimeout
+from proxyweb.db import damage
+from proxyweb.errors import Busy, Damaged, DatabaseError, QueryTimeout
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 CACHE_KIB = 16_000
@@ -32,22 +36,30 @@ def connect(path: Path, *, readonly: bool = False, busy_seconds: float = BUSY_SE
                 raise DatabaseError(f"There is no database at {path}; 'proxyweb serve' makes it.")
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         conn = _open(path, busy_seconds)
-        if not readonly:
-            if path.stat().st_size == 0:  # it takes the write lock, and only an empty file heeds it
-                conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            conn.execute("PRAGMA journal_mode = WAL")
-        conn.execute("PRAGMA synchronous = NORMAL")
-        conn.execute("PRAGMA foreign_keys = ON")
-        conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BETWEEN_CHECKPOINTS}")
-        conn.execute("PRAGMA trusted_schema = OFF")
-        if readonly:
-            conn.execute("PRAGMA query_only = ON")
+        try:
+            _set_up(conn, path, readonly)
+        except BaseException:
+            conn.close()
+            raise
     except OSError as error:
         raise DatabaseError(f"The database {path} can't be opened: {error.strerror}.") from error
     except sqlite3.Error as error:
         raise translated(error, path) from error
     return conn
+
+
+def _set_up(conn: sqlite3.Connection, path: Path, readonly: bool) -> None:
+    if not readonly:
+        if path.stat().st_size == 0:  # it takes the write lock, and only an empty file heeds it
+            conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = NORMAL")
+    conn.execute("PRAGMA foreign_keys = ON")
+    conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BETWEEN_CHECKPOINTS}")
+    conn.execute("PRAGMA trusted_schema = OFF")
+    if readonly:
+        conn.execute("PRAGMA query_only = ON")
 
 
 def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
@@ -58,9 +70,13 @@ def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
     while True:
         before = path.stat().st_ino
         conn = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
-        conn.execute("PRAGMA schema_version")
-        if path.stat().st_ino == before:
-            return conn
+        try:
+            conn.execute("PRAGMA schema_version")
+            if path.stat().st_ino == before:
+                return conn
+        except BaseException:
+            conn.close()
+            raise
         conn.close()
 
 
@@ -79,7 +95,7 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
     if name == "SQLITE_NOTADB":
         return DatabaseError(f"{where} is not an SQLite database.")
     if name.startswith("SQLITE_CORRUPT"):
-        return DatabaseError(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
+        return Damaged(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
     if name.startswith("SQLITE_IOERR"):
         return DatabaseError(f"{where} can't be read or written: the disk reports an error.")
     return DatabaseError(f"{where} can't be used: {error}.")
@@ -98,13 +114,36 @@ def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
             error, sqlite3.IntegrityError | sqlite3.ProgrammingError
         ):
-            raise translated(error) from error
+            failure = translated(error)
+            if isinstance(failure, Damaged):
+                damage.suspect(file_of(conn))
+            raise failure from error
         raise
+
+
+def tried_twice(path: Path, work: Callable[[], T]) -> T:
+    """What `work` gives, which opens the database at `path` by itself. It is done again where it comes across damage,
+    and the database marked where it does so again. SQLite's errors become typed ones."""
+    while True:
+        try:
+            return work()
+        except (sqlite3.Error, Damaged) as error:
+            failure = translated(error, path) if isinstance(error, sqlite3.Error) else error
+            if isinstance(failure, Damaged) and not damage.is_marked(path):
+                damage.suspect(path)
+                continue
+            raise failure from error
+
+
+def file_of(conn: sqlite3.Connection) -> Path:
+    """The database file of a connection."""
+    return Path(conn.execute("PRAGMA database_list").fetchone()[2])
 
 
 def begin(conn: sqlite3.Connection) -> None:
     """BEGIN IMMEDIATE, asking for the lock every 2 ms: SQLite's own waiting grows to 100 ms between looks, and would
-    miss the short gaps that a busy writer leaves."""
+    miss the short gaps that a busy writer leaves. Raises Damaged where the file is known to be."""
+    damage.refuse_marked(file_of(conn))
     deadline = time.monotonic() + BUSY_SECONDS
     conn.execute("PRAGMA busy_timeout = 0")
     try:

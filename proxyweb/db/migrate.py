@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from proxyweb.db.connection import connect, transaction, translated
+from proxyweb.db.damage import refuse_marked
 from proxyweb.db.migrations import VERSIONS, known_versions, statements
 from proxyweb.errors import DatabaseError
 
@@ -42,6 +43,7 @@ def migrate(path: Path) -> None:
         if current_version(conn) is None:
             _make(conn)
         if not is_current(conn):
+            refuse_marked(path)
             _upgrade(path, conn)
     finally:
         conn.close()

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
+from proxyweb.db import damage
 from proxyweb.db.connection import translated
 from proxyweb.db.database import generation
-from proxyweb.errors import ProxywebError
+from proxyweb.errors import Damaged, ProxywebError
 from proxyweb.ingest.archive import Archive
 from proxyweb.ingest.batches import BATCHES_AHEAD
 from proxyweb.ingest.encoder import Encoder
@@ -225,6 +226,8 @@ class Follower:
     def _failed(self, error: ProxywebError | sqlite3.Error | OSError, now: float) -> None:
         if isinstance(error, sqlite3.Error):
             error = translated(error)
+        if isinstance(error, Damaged):
+            damage.suspect(self._access.database)
         self._say(error.detail if isinstance(error, ProxywebError) else f"A log can't be read: {error.strerror}.")
         self._start_over()
         self._retry_seconds = min(max(self._retry_seconds * 2, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from proxyweb.db.connection import BUSY_SECONDS, connect
+from proxyweb.db.damage import refuse_marked
 from proxyweb.db.migrate import is_current
 from proxyweb.errors import DatabaseError
 from proxyweb.ingest.store import Store
@@ -24,7 +25,8 @@ class StoreAccess:
         self._identity = (0, 0)
 
     def store(self) -> Store:
-        """The store. Raises DatabaseError when it can't be opened, or is not of this version."""
+        """The store. Raises DatabaseError when it can't be opened, is damaged, or is not of this version."""
+        refuse_marked(self.database)
         if self._store is None:
             identity = self._identity_now()
             if identity is None:

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from proxyweb.db.connection import connect
 from proxyweb.ingest.status import FollowerStatus, read_status
+
+FOLLOW = (sys.executable, "-m", "proxyweb", "follow")
 
 
 def environment(instance: Path, log: Path) -> dict[str, str]:
@@ -52,15 +55,26 @@ class Follow:
     ) -> None:
         self.kill()
 
-    def start(self, before: Callable[[], None] | None = None) -> None:
-        """Start it; `before` runs in the new process first."""
+    def start(
+        self, before: Callable[[], None] | None = None, by: Sequence[str] = (), words: Sequence[str] = FOLLOW
+    ) -> None:
+        """Start it; `before` runs in the new process first, `by` is a command that runs it, `words` one instead."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "proxyweb", "follow"],
+            [*by, *words],
             env=environment(self.instance, self.log),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=before,
         )
+
+    @contextmanager
+    def started(self, before: Callable[[], None] | None = None, by: Sequence[str] = ()) -> Iterator[Self]:
+        """As a block, when it is started in a special way."""
+        self.start(before, by)
+        try:
+            yield self
+        finally:
+            self.kill()
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process
@@ -89,16 +103,20 @@ class Follow:
 
     def destinations(self) -> list[str]:
         """What is stored, in the order of arrival."""
+        return [url for (url,) in self._ask("SELECT destination FROM proxy_log_entries ORDER BY id")]
+
+    def count(self) -> int:
+        """How many rows are stored."""
+        return sum(rows for (rows,) in self._ask("SELECT count(*) FROM proxy_logs"))
+
+    def _ask(self, question: str) -> list[tuple[Any, ...]]:
+        """Nothing while there is no database yet."""
         database = self.instance / "proxyweb.sqlite"
         if not database.exists():
             return []
-        conn = connect(database, readonly=True)
-        try:
+        with closing(connect(database, readonly=True)) as conn:
             tables = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            rows = conn.execute("SELECT destination FROM proxy_log_entries ORDER BY id").fetchall() if tables else []
-        finally:
-            conn.close()
-        return [url for (url,) in rows]
+            return conn.execute(question).fetchall() if tables else []
 
     def numbers(self) -> list[int]:
         """The numbers of a test writer's lines that are stored."""

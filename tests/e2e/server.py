@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
@@ -19,13 +20,14 @@ def free_port() -> int:
 class Server:
     """A running `proxyweb serve` on a port of its own."""
 
-    def __init__(self, instance: Path, **variables: str) -> None:
+    def __init__(self, instance: Path, by: Sequence[str] = (), **variables: str) -> None:
+        """`by` is a command that runs it."""
         self.instance = instance
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         given = {"INSTANCE": str(instance), "ACCESS_LOG": "", "BIND": f"127.0.0.1:{self.port}", **variables}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "proxyweb", "serve"],
+            [*by, sys.executable, "-m", "proxyweb", "serve"],
             env={**os.environ, **{f"PROXYWEB_{name}": value for name, value in given.items()}},
             cwd=instance.parent,
             stdout=subprocess.PIPE,
