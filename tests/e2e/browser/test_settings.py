@@ -292,6 +292,7 @@ def test_everything_is_deleted_only_by_who_types_the_word(open_page: Opener, das
     expect(dialog).to_be_hidden()
     assert total(dashboard) == everything
     page.get_by_role("button", name="Delete everything …").click()
+    expect(dialog.get_by_label("Type “delete” to go on")).to_be_focused()  # it counts before it asks
     page.keyboard.type("delete")
     page.keyboard.press("Enter")
     expect(page.locator("#all-said")).to_have_text(f"{everything:,} requests were deleted.")
