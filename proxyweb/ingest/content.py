@@ -16,7 +16,7 @@ import zstandard
 
 from proxyweb.ingest.squid import MAX_LINE
 
-BLOCK_BYTES = 262_144  # so many rows that grouping them pays, and still so few that they fit the processor's cache
+BLOCK_BYTES = 262_144  # so many lines that columns of them pay, and still so few that they fit the processor's cache
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
 MAGIC_BYTES = max(map(len, _MAGIC))
 _ZSTANDARD_BYTES = 1024  # compressed, taken at once: few, since they may stand for ten thousand times as many

@@ -77,11 +77,9 @@ class FactsOfKind(dict[int, KindFacts]):
 class Rows:
     """Rows that are counted, by column, in the order of their ids. Ids are the database's; 0 is none.
 
-    `service_id` is that of the row's host, `is_address` 1 where the host is a literal address.
+    The columns are `time_ms`, the ids of what rows are counted by (`client_id` … `waf_id`), `is_address`, `bytes`,
+    `bytes_in` and `entropy`. `service_id` is that of the row's host; `is_address` is 1 where the host is an address.
     """
-
-    COLUMNS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "extension_id",
-               "agent_id", "waf_id", "bytes", "bytes_in", "entropy")  # fmt: skip
 
     def __init__(self, columns: Mapping[str, Ints], facts_of_kind: FactsOfKind) -> None:
         self.columns = columns

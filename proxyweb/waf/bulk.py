@@ -236,12 +236,6 @@ class _Lines:
         found: Flags = np.logical_or.reduceat(marked, self.starts)
         return found
 
-    def with_any_at(self, places: Sequence[int]) -> Flags:
-        """Which lines the places are in."""
-        found = np.zeros(len(self), np.bool_)
-        found[self.numbers(places)] = True
-        return found
-
     def numbers(self, places: Sequence[int]) -> Places:
         """The line of each place; its end belongs to it."""
         found: Places = np.searchsorted(self.starts, np.array(places, np.int64), "right") - 1

@@ -31,7 +31,7 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[Pattern], file: Path | None = None, lines: bool = False) -> None:
         """`patterns` are texts in hyperscan's dialect, each with whether case matters. With `lines`, `^` and `$` hold
-        at the ends of lines as well, and `ends` finds every match. Raises ConfigError."""
+        at the ends of lines as well, and `matches` finds every one. Raises ConfigError."""
         patterns = patterns or [(_NEVER, True)]
         key = hashlib.sha256(repr((version, patterns, *(["lines"] if lines else []))).encode()).digest()
         database = _kept(file, key)
@@ -47,12 +47,8 @@ class Patterns:
         self._scan(text.encode("utf-8", "replace"), _add, context=places)
         return places
 
-    def ends(self, lines: bytes) -> list[int]:
-        """Where the matches have their last octet; of a pattern that matches across a line's end, in the next line."""
-        return [last for _, last in self.matches(lines)]
-
     def matches(self, lines: bytes) -> list[tuple[int, int]]:
-        """Every match: which pattern's, and as `ends` has it."""
+        """Every match: the place of its pattern, and where its last octet is, be it in a later line than its first."""
         found: list[tuple[int, int]] = []
         self._scan(lines, _add_match, context=found)
         return found
