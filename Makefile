@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VENDOR := proxyweb/dashboard/static/vendor
+# Tests run beside each other, a file in one process; most of them wait for programs more than they compute.
+TOGETHER := -n auto --maxprocesses 4 --dist loadfile
 FROM_NPM := @tabler/core/dist/css/tabler.min.css chart.js/dist/chart.umd.min.js
 
 run: $(VENV)/installed $(VENDOR)/.copied
@@ -13,7 +15,7 @@ demo: $(VENV)/installed $(VENDOR)/.copied
 
 test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
-	$(BIN)/pytest
+	$(BIN)/pytest $(TOGETHER)
 
 soak: $(VENV)/installed-for-tests
 	@sh tests/system_packages.sh

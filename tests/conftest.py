@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from proxyweb.app import create_app
 from proxyweb.config import Config, load
 from proxyweb.db.session import open_session, transaction
 from proxyweb.start import prepare
+from proxyweb.waf.engine import Engine
+from proxyweb.waf.rules import load as load_rules
 from tests.clients import Client, anonymous, basic, signed_in
 
 START = 1_770_000_000.25
@@ -54,6 +57,22 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with transaction(open_session(config.database)) as session:
         users.add(session, "viewer", VIEWER_PASSWORD, "viewer", START)
     return instance
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the WAF's compiled patterns, which take seconds to make: all processes of a run share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+    Engine(load_rules(), cache=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine(compiled: Path) -> Engine:
+    """The engine with every rule."""
+    return Engine(load_rules(), cache=compiled)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from proxyweb.catalogue.shadow_it import load as load_catalogue
 from proxyweb.demo.attacks import ATTACKS
@@ -11,7 +10,6 @@ from proxyweb.demo.office import DAYS, history
 from proxyweb.demo.population import names
 from proxyweb.ingest.squid import parse_line
 from proxyweb.waf.engine import Engine
-from proxyweb.waf.rules import load
 
 NOW = 1_770_000_000
 WEEK_MS = 7 * 86_400_000
@@ -19,8 +17,7 @@ LONGEST_NOTE = 64
 REQUESTS = 40_000
 
 
-def test_the_waf_says_of_the_attacks_what_the_log_does(tmp_path: Path) -> None:
-    engine = Engine(load(), cache=tmp_path)
+def test_the_waf_says_of_the_attacks_what_the_log_does(engine: Engine) -> None:
     for attack in ATTACKS:
         verdict = engine.judge("GET", f"http://shop.example{attack.path}", {"User-Agent": "curl/8.5.0"})
         rules = attack.rules.split(",")

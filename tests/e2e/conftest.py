@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proxyweb.waf.engine import Engine
-from proxyweb.waf.rules import load
 from tests.e2e.asking import change
 from tests.e2e.origin import Origin
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled patterns, which take seconds."""
-    folder = tmp_path_factory.mktemp("compiled")
-    Engine(load(), cache=folder)
-    return folder
 
 
 @pytest.fixture

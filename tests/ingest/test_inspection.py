@@ -39,9 +39,8 @@ ODD_URLS = (
 
 
 @pytest.fixture(scope="session")
-def scoring(tmp_path_factory: pytest.TempPathFactory) -> Scoring:
-    cache = tmp_path_factory.mktemp("waf")
-    return Scoring(Engine(load(), cache=cache), cache)
+def scoring(engine: Engine, compiled: Path) -> Scoring:
+    return Scoring(engine, compiled)
 
 
 @pytest.fixture
@@ -140,7 +139,10 @@ def test_what_is_switched_off_scores_nothing(scoring: Scoring) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["native", "proxyweb"])
-def test_an_import_scores_when_the_setting_says_so(log_format: str, conn: sqlite3.Connection, tmp_path: Path) -> None:
+def test_an_import_scores_when_the_setting_says_so(
+    log_format: str, conn: sqlite3.Connection, tmp_path: Path, compiled: Path
+) -> None:
+    (tmp_path / "cache").symlink_to(compiled)
     some = [*traffic(60), Request(url="http://a.test/?q=<script>alert(1)</script>"), *traffic(40, 60)]
     file = tmp_path / "access.log"
     file.write_bytes(log(*some, log_format=log_format))

@@ -15,8 +15,8 @@ ATTACK = "http://shop.test/?id=1%20union%20select%20a,b%20from%20t"
 
 
 @pytest.fixture(autouse=True)
-def instance(tmp_path: Path, cache: Path, engine: object, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "cache").symlink_to(cache)
+def instance(tmp_path: Path, compiled: Path, engine: object, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "cache").symlink_to(compiled)
     monkeypatch.setenv("PROXYWEB_INSTANCE", str(tmp_path))
     return tmp_path
 

@@ -209,8 +209,8 @@ def test_what_is_remembered_is_bounded(engine: Engine) -> None:
 
 
 @pytest.fixture
-def process(instance: Path, cache: Path, engine: Engine) -> Iterator[subprocess.Popen[bytes]]:
-    (instance / "cache").symlink_to(cache)
+def process(instance: Path, compiled: Path, engine: Engine) -> Iterator[subprocess.Popen[bytes]]:
+    (instance / "cache").symlink_to(compiled)
     with closing(connect(instance / "proxyweb.sqlite")) as conn, transaction(conn):
         conn.execute("REPLACE INTO settings VALUES ('enable_waf', 'true')")
         advance(conn, "settings")
@@ -298,8 +298,8 @@ def test_thousands_at_once_and_garbage_between(process: subprocess.Popen[bytes])
     assert len(said.splitlines()) == 1
 
 
-def test_without_a_database_everything_passes(tmp_path: Path, cache: Path, engine: Engine) -> None:
-    (tmp_path / "cache").symlink_to(cache)
+def test_without_a_database_everything_passes(tmp_path: Path, compiled: Path, engine: Engine) -> None:
+    (tmp_path / "cache").symlink_to(compiled)
     process = started(tmp_path)
     pipe(process.stdin).write(b"0 " + ATTACK + b"\n")
     assert told(process, 1) == [b"0 ERR"]

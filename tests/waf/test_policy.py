@@ -330,9 +330,9 @@ def test_an_engine_that_fails_is_tried_again(
 
 
 def test_own_rules_that_are_at_fault_leave_the_others(
-    instance: Path, cache: Path, engine: Engine, caplog: pytest.LogCaptureFixture
+    instance: Path, compiled: Path, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (instance / "cache").symlink_to(cache)
+    (instance / "cache").symlink_to(compiled)
     (instance / "waf_rules.toml").write_text("nonsense")
     assert load_engine(instance).judge("GET", ATTACK).blocked
     assert "only the built-in rules are in force" in caplog.text

@@ -64,8 +64,14 @@ async function answered(url, options) {
   throw new ApiError(response.status, said.detail ?? say("errors.odd", { status: response.status }), said.errors, retryAfter);
 }
 
+let isSigningOut = false; // then polls that are still under way are refused, and must not lead back to this page
+
+document.addEventListener("submit", (event) => {
+  isSigningOut ||= event.target.matches("[data-sign-out]");
+});
+
 /** The session has ended: sign in, and come back to this very page. */
 function signInFirst() {
-  location.assign(address("/sign-in", { next: location.pathname + location.search }));
+  if (!isSigningOut) location.assign(address("/sign-in", { next: location.pathname + location.search }));
   return new Promise(() => {}); // the page is being left: whoever waits has nothing to show any more
 }
