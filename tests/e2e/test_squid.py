@@ -120,6 +120,7 @@ def test_squid_rotates_in_the_middle_of_traffic(instance: Path, origin: Origin) 
 
     counting = threading.Lock()
     with Squid() as squid, Follow(instance, squid.access_log) as follow:
+        follow.wait(lambda: follow.status and follow.status.state == "following")
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
         for thread in threads:
             thread.start()
