@@ -118,7 +118,7 @@ class Groups:
 
     def __init__(self, *columns: Ints) -> None:
         key = _one_key(columns)
-        self._order = np.argsort(key)
+        self._order = ordered(key)
         sorted_key = key[self._order]
         self._starts = np.flatnonzero(np.concatenate(([True], sorted_key[1:] != sorted_key[:-1])))
         self._count = len(key)
@@ -146,13 +146,25 @@ def first_rows(order: Ints, *columns: Ints) -> Ints:
     if not len(order):
         return order
     key = _one_key(columns)[order]
-    if int(key.max()) >= _WIDEST // len(key):
-        key = np.unique(key, return_inverse=True)[1]
-    ranked = np.sort(key * len(key) + np.arange(len(key)))
-    found = ranked // len(key)
+    by_key = ordered(key)
+    found = key[by_key]
     starts = np.concatenate(([True], found[1:] != found[:-1]))
-    first: Ints = order[ranked[starts] % len(key)]
+    first: Ints = order[by_key[starts]]
     return first
+
+
+def ordered(key: Ints) -> NDArray[np.intp]:
+    """The places of numbers from 0 up in the order of these; equal ones stay in theirs.
+
+    NumPy sorts 16 bits by radix, which is ten times as fast as comparing: narrow numbers go by that, or twice.
+    """
+    widest = int(key.max(initial=0))
+    if widest < 1 << 16:
+        return np.argsort(key.astype(np.uint16), kind="stable")
+    if widest < 1 << 32:
+        by_low = np.argsort(key.astype(np.uint16), kind="stable")
+        return by_low[np.argsort((key[by_low] >> 16).astype(np.uint16), kind="stable")]
+    return np.argsort(key, kind="stable")
 
 
 def _one_key(columns: Sequence[Ints]) -> Ints:

@@ -15,12 +15,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyweb.ingest.groups import Ints
+from proxyweb.ingest.groups import Ints, ordered
 
 SEGMENT_BITS = 16
 SEGMENT_ROWS = 1 << SEGMENT_BITS
 VALUE_BITS = 32
-OFFSET_BITS = 16
 OFFSET = np.uint16
 NARROW, WIDE = np.uint16, np.uint32  # the hosts beside a list, if all of them are below 65,536, and if not
 TABLES = {"client": "client_postings", "host": "host_postings", "kind": "kind_postings", "user": "user_postings"}
@@ -127,8 +126,8 @@ def _store(conn: sqlite3.Connection, segment: int, columns: dict[str, Ints]) -> 
 def _lists(segment: int, name: str, columns: dict[str, Ints]) -> list[tuple[int | bytes, ...]]:
     """The rows of a postings table for one segment, by id."""
     column = columns[name]
-    placed = np.sort(column << OFFSET_BITS | np.arange(len(column)))
-    values = placed >> OFFSET_BITS
+    placed = ordered(column)
+    values = column[placed]
     starts = np.flatnonzero(np.diff(values, prepend=0))  # the places without a row come first, and begin no list
     offsets = placed.astype(OFFSET)
     parts = [_cut(offsets, starts)]
