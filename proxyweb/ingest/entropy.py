@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxyweb.ingest.groups import Ints
 
@@ -36,9 +37,7 @@ def entropies(texts: Sequence[str]) -> Ints:
 
 
 def _of_some(texts: Sequence[str]) -> Ints:
-    all_octets = list(map(_octets, texts))
-    lengths = np.fromiter(map(len, all_octets), np.int64, len(texts))
-    octets = np.frombuffer(b"".join(all_octets), np.uint8)
+    lengths, octets = _joined(texts)
     values = 256 if octets.max(initial=0) >= 128 else 128
     owners = np.repeat(np.arange(len(texts)) * values, lengths)
     counts = np.bincount(owners + octets, minlength=values * len(texts))
@@ -46,6 +45,17 @@ def _of_some(texts: Sequence[str]) -> Ints:
     spread = logs[lengths] - logs[counts].reshape(len(texts), values).sum(axis=1)
     found: Ints = 1000 * spread // (_SCALE * np.maximum(lengths, 1))
     return found
+
+
+def _joined(texts: Sequence[str]) -> tuple[Ints, NDArray[np.uint8]]:
+    """How many octets each text has, and all of these."""
+    together = "".join(texts)
+    if together.isascii() and len(together) <= LONGEST:
+        lengths, octets = map(len, texts), together.encode("ascii")
+    else:
+        of_each = list(map(_octets, texts))
+        lengths, octets = map(len, of_each), b"".join(of_each)
+    return np.fromiter(lengths, np.int64, len(texts)), np.frombuffer(octets, np.uint8)
 
 
 def _octets(text: str) -> bytes:

@@ -72,11 +72,10 @@ class Inspector:
         _add(found, self._in_methods.held(kinds))
         _add(found, self._in_agents.held(agents))
         _add(found, self._in_hosts.held(ways))
-        alone = np.fromiter((not rest for rest in rests), np.bool_, len(rests))
-        _add(found, self._in_sites.held(ways[alone]), np.flatnonzero(alone))
-        others = np.flatnonzero(~alone)
-        prefixes = [self._prefixes[site] for site in sites[others].tolist()]
-        _add(found, self._bulk.in_urls(prefixes, [rests[place] for place in others.tolist()]).items(), others)
+        longer = np.fromiter(map(bool, rests), np.bool_, len(rests))
+        _add(found, self._in_sites.held(ways[~longer]), np.flatnonzero(~longer))
+        prefixes = list(map(self._prefixes.__getitem__, sites[longer].tolist()))
+        _add(found, self._bulk.in_urls(prefixes, list(filter(None, rests))).items(), np.flatnonzero(longer))
         referred = [place for place, referer in enumerate(referers) if referer]
         in_referers = self._bulk.in_referers([referers[place] for place in referred])
         _add(found, in_referers.items(), np.array(referred, np.int64))

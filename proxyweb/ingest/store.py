@@ -115,12 +115,11 @@ class Store:
 
     def _entropies(self, batch: Batch) -> Ints:
         """Of the URLs that the WAF looked at, 0 for the others. Those that are nothing but a site repeat."""
-        sites, found = self.dimensions.values["site"], self.dimensions.entropies_of_sites(batch.site)
-        longer = [place for place, rest in enumerate(batch.rest) if rest]
-        numbers = batch.site[longer].tolist()
-        found[longer] = entropies(
-            [sites[number][0] + batch.rest[at] for number, at in zip(numbers, longer, strict=True)]
-        )
+        found = self.dimensions.entropies_of_sites(batch.site)
+        longer = np.fromiter(map(bool, batch.rest), np.bool_, len(batch))
+        sites = map(self.dimensions.values["site"].__getitem__, batch.site[longer].tolist())
+        rests = filter(None, batch.rest)
+        found[longer] = entropies([prefix + rest for (prefix, *_), rest in zip(sites, rests, strict=True)])
         found[batch.waf == 0] = 0
         return found
 

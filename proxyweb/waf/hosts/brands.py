@@ -51,6 +51,7 @@ def load() -> Brands:
     return Brands(names, domains, labels, {variant: tuple(of) for variant, of in shortened.items()}, folded)
 
 
+@lru_cache(1024)
 def posing(host: str) -> float:
     """How sure it is that `host` poses as a brand: 0 not at all, 0.5 one letter off, 1 sure."""
     name = parse(host)

@@ -67,6 +67,7 @@ def features(label: str, pairs: dict[str, float], unseen: float) -> list[float]:
     ]
 
 
+@lru_cache(1024)
 def probability(host: str) -> float:
     """How probable it is that a program made the host's registered label up; 0 for what is too short to tell."""
     name = parse(host)
