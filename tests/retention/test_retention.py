@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,17 +20,6 @@ from tests.large_log import ROWS, START
 
 DAY = 86_400
 END = START + 12 * DAY
-
-
-@pytest.fixture
-def database(large_log: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(large_log, tmp_path / "proxyweb.sqlite"))
-
-
-@pytest.fixture
-def conn(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(connect(database)) as opened:
-        yield opened
 
 
 def wrong(conn: sqlite3.Connection) -> list[str]:

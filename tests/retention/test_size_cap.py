@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from proxyweb import audit_chain, size_cap
-from proxyweb.db.connection import connect, transaction
+from proxyweb.db.connection import transaction
 from proxyweb.ingest.importer import Importer
 from proxyweb.size_cap import MB, SizeKeeper, keep_to_size
 from tests.ingest.factory import log, traffic
 from tests.large_log import ROWS, START
-from tests.test_retention import wrong
-
-
-@pytest.fixture
-def database(large_log: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(large_log, tmp_path / "proxyweb.sqlite"))
-
-
-@pytest.fixture
-def conn(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(connect(database)) as opened:
-        yield opened
+from tests.retention.test_retention import wrong
 
 
 def cap(conn: sqlite3.Connection, megabytes: int) -> None:
