@@ -12,8 +12,9 @@ from proxyweb import __version__
 from proxyweb.accounts.lockout import Lockout
 from proxyweb.accounts.signin import SignIn
 from proxyweb.accounts.tokens import Issuer
-from proxyweb.api import context, document, envelope, gate, headers
+from proxyweb.api import context, document, envelope, gate, headers, metrics
 from proxyweb.api.bodies import Bodies
+from proxyweb.api.observation import observe
 from proxyweb.config import Config, load
 from proxyweb.db.database import Database
 from proxyweb.db.session import begin_immediate, engine_options
@@ -44,6 +45,7 @@ BLUEPRINTS = (
     "proxyweb.api.results",
     "proxyweb.api.urls",
     "proxyweb.api.maintenance",
+    "proxyweb.api.metrics",
     "proxyweb.api.document",
     "proxyweb.dashboard.assets",
     "proxyweb.dashboard.sign_in",
@@ -51,10 +53,13 @@ BLUEPRINTS = (
 )
 
 
-def create_app(config: Config | None = None, clock: Callable[[], float] = time.time) -> APIFlask:
+def create_app(
+    config: Config | None = None, clock: Callable[[], float] = time.time, counts_descriptor: int | None = None
+) -> APIFlask:
     """An application for `config`, read from the environment when it is not given.
 
-    The database is not touched: it is made and migrated by `proxyweb serve` (`start.prepare`).
+    The database is not touched: it is made and migrated by `proxyweb serve` (`start.prepare`), which also gives
+    `counts_descriptor`, the memory in which processes count requests together.
     """
     config = config or load()
     app = APIFlask("proxyweb", title="proxyweb", version=__version__, enable_openapi=False)
@@ -66,11 +71,12 @@ def create_app(config: Config | None = None, clock: Callable[[], float] = time.t
     document.register(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(name).blueprint)
+    metrics.register(app, observe(app, counts_descriptor))
     return app
 
 
 def _configure(app: APIFlask, config: Config) -> None:
-    configure_log(config.log_level)
+    configure_log(config.log_level, config.log_format)
     app.debug = False
     app.config.update(
         MAX_CONTENT_LENGTH=MOST_BODY_BYTES,

@@ -15,6 +15,7 @@ from typing import Any
 
 from proxyweb.errors import ConfigError
 
+FORMATS = ("text", "json")
 SQUID_ACCESS_LOG = Path("/var/log/squid/access.log")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -40,6 +41,14 @@ class Config:
     proxy_host: str
     proxy_port: int
     log_level: str
+    log_format: str
+    log_requests: bool | None
+    metrics_bind: str | None
+
+    @property
+    def logs_requests(self) -> bool:
+        """Whether each request that is answered is logged; unless it is said, where the log is for programs."""
+        return self.log_format == "json" if self.log_requests is None else self.log_requests
 
     @property
     def database(self) -> Path:
@@ -137,6 +146,27 @@ def _networks(value: str) -> tuple[Network, ...]:
         raise ValueError(f"must be addresses or networks separated by commas: {error}") from error
 
 
+def _metrics_bind(value: str) -> str | None:
+    """A port alone is one of the loopback interface's."""
+    if not value:
+        return None
+    if value.startswith("unix:"):
+        raise ValueError("must be PORT or HOST:PORT, such as 9101 or 127.0.0.1:9101")
+    return _bind(value if ":" in value else f"127.0.0.1:{value}")
+
+
+def _form(value: str) -> str:
+    if value not in FORMATS:
+        raise ValueError("must be text or json")
+    return value
+
+
+def _yes_or_no(value: str) -> bool | None:
+    if value.lower() not in ("", "yes", "no"):
+        raise ValueError("must be yes or no")
+    return value.lower() == "yes" if value else None
+
+
 def _level(value: str) -> str:
     if value.lower() not in ("debug", "info", "warning", "error"):
         raise ValueError("must be debug, info, warning or error")
@@ -163,6 +193,11 @@ VARIABLES = (
     Variable("PROXY_HOST", "127.0.0.1", "Where Squid listens, for /api/status.", _text),
     Variable("PROXY_PORT", "3128", "The port Squid listens on, for /api/status.", _whole(1, 65_535)),
     Variable("LOG_LEVEL", "info", "How much the program says of itself: debug, info, warning or error.", _level),
+    Variable("LOG_FORMAT", "text", "How serve and follow say it: as text, or as json, an object a line.", _form),
+    Variable("LOG_REQUESTS", "", "Whether each request answered is logged: yes or no; as json, yes unless said.",
+             _yes_or_no),
+    Variable("METRICS_BIND", "", "Port, or address and port, to give /metrics on without credentials; empty is none.",
+             _metrics_bind),
 )  # fmt: skip
 INSTANCE = "PROXYWEB_INSTANCE"
 _FIELDS = {"ACCESS_LOG": "access_logs"}
@@ -193,7 +228,15 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         except ValueError as error:
             raise ConfigError(f"{variable.environment} {error}.") from error
         values[_FIELDS.get(variable.name, variable.name.lower())] = value
-    return Config(**values)
+    config = Config(**values)
+    if config.metrics_bind and port_of(config.metrics_bind) == port_of(config.bind):
+        raise ConfigError("PROXYWEB_METRICS_BIND must be another port than that of PROXYWEB_BIND.")
+    return config
+
+
+def port_of(bind: str) -> int | None:
+    """The port of `HOST:PORT`; None for a Unix socket."""
+    return None if bind.startswith("unix:") else int(bind.rpartition(":")[2])
 
 
 def _from_file(path: Path) -> dict[str, str]:

@@ -27,6 +27,10 @@ class Damaged(DatabaseError):
     """Something in the database file is not what was written there."""
 
 
+class DiskFull(DatabaseError):
+    """There is no room for the database to grow."""
+
+
 class Busy(ProxywebError):
     """The database stayed locked past its time limit."""
 

@@ -14,10 +14,10 @@ BACKLOG = 1024
 
 
 @contextmanager
-def listen(bind: str) -> Iterator[socket.socket | None]:
+def listen(bind: str, variable: str = "PROXYWEB_BIND") -> Iterator[socket.socket | None]:
     """A listening TCP socket for `HOST:PORT`; None for `unix:/path`, which gunicorn makes itself.
 
-    Raises ConfigError when the address can't be had.
+    Raises ConfigError, which tells the `variable` that says so, when the address can't be had.
     """
     if bind.startswith("unix:"):
         yield None
@@ -30,7 +30,7 @@ def listen(bind: str) -> Iterator[socket.socket | None]:
         )
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
-        raise ConfigError(f"Can't listen on {bind}: {reason}; PROXYWEB_BIND names another address.") from error
+        raise ConfigError(f"Can't listen on {bind}: {reason}; {variable} names another address.") from error
     with listener:
         yield listener
 

@@ -1,13 +1,26 @@
-"""What the program says of itself, on stderr: one line a message, whatever is in it."""
+"""What the program says of itself, on stderr: one line a message, whatever is in it; as text or as JSON objects."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import click
 
 from proxyweb.escaping import printable
 
 LONGEST = 4000
+TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+FIELDS = "fields"
+"""Under `extra`, the name of a dict of fields that a JSON line has besides; text goes without them."""
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request that is being answered, so that whatever is said meanwhile can be found by it."""
 
 
 class OneLine(logging.Formatter):
@@ -22,11 +35,68 @@ class OneLine(logging.Formatter):
         return "\n".join(f"  | {printable(line[:LONGEST])}" for line in lines)
 
 
-def configure_log(level: str) -> None:
+class JsonLine(logging.Formatter):
+    """An object a line: `time` (UTC, ISO 8601, milliseconds), `level`, `logger`, `message`, the record's own fields,
+    and where there are any `request_id` and `exception`. All of it is printable ASCII."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage()[:LONGEST],
+        }
+        said |= getattr(record, FIELDS, {})
+        if request := request_id.get():
+            said["request_id"] = request
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str)
+
+
+def formatter(form: str) -> logging.Formatter:
+    """What writes the lines of a format, `text` or `json`."""
+    return JsonLine() if form == "json" else OneLine(TEXT)
+
+
+def form_in_use() -> str:
+    """The format that this process was configured to log in."""
+    handlers = logging.getLogger("proxyweb").handlers
+    return "json" if handlers and isinstance(handlers[0].formatter, JsonLine) else "text"
+
+
+def configure_log(level: str, form: str = "text") -> None:
     """Send the `proxyweb` loggers to stderr from `level` on; a second call only sets the level."""
     logger = logging.getLogger("proxyweb")
     logger.setLevel(level.upper())
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(formatter(form))
         logger.addHandler(handler)
+        if form == "json":
+            sys.excepthook = _log_crash
+
+
+def announce(message: str, form: str) -> None:
+    """Tell on stdout what whoever starts the program has to know, whatever the level."""
+    if form == "json":
+        record = logging.LogRecord("proxyweb.start", logging.INFO, __file__, 0, message, None, None)
+        message = JsonLine().format(record)
+    click.echo(message)
+    sys.stdout.flush()
+
+
+def complain(message: str, form: str) -> None:
+    """Tell on stderr why the program ends."""
+    if form == "json":
+        record = logging.LogRecord("proxyweb.start", logging.ERROR, __file__, 0, message, None, None)
+        click.echo(JsonLine().format(record), err=True)
+    else:
+        click.echo(f"proxyweb: {printable(message)}", err=True)
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger("proxyweb").critical("the program ends by an error of its own", exc_info=(kind, error, trace))

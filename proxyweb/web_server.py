@@ -17,10 +17,19 @@ LONGEST_LINE = 8190
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where gunicorn keeps a worker's heartbeat: never on a slow disk)
 
 
-def web(config: Config, listener: socket.socket | None) -> Program:
-    """gunicorn with threaded workers, on the supervisor's socket. It writes nothing outside the instance folder."""
+def web(
+    config: Config, listener: socket.socket | None, counts: int, metrics_listener: socket.socket | None = None
+) -> Program:
+    """gunicorn with threaded workers, on the supervisor's sockets. It writes nothing outside the instance folder.
+
+    `counts` is the descriptor of the memory in which its processes count requests together. Without a `listener`,
+    gunicorn makes all sockets itself: it takes either descriptors or addresses.
+    """
+    binds = [address for address in (config.bind, config.metrics_bind) if address]
+    descriptors = [given.fileno() for given in (listener, metrics_listener) if given is not None]
+    if listener is not None:
+        binds = [f"fd://{descriptor}" for descriptor in descriptors]
     options = {
-        "--bind": config.bind if listener is None else f"fd://{listener.fileno()}",
         "--worker-class": "proxyweb.web_worker.Worker",
         "--workers": config.workers,
         "--threads": config.threads,
@@ -32,6 +41,7 @@ def web(config: Config, listener: socket.socket | None) -> Program:
         "--limit-request-fields": 64,
         "--umask": "0o007",
         "--log-level": "debug" if config.log_level == "debug" else "warning",
+        "--logger-class": "proxyweb.web_log.Logger",
     }
     if SHARED_MEMORY.is_dir():
         options["--worker-tmp-dir"] = SHARED_MEMORY
@@ -39,13 +49,14 @@ def web(config: Config, listener: socket.socket | None) -> Program:
         name="web server",
         command=(
             *_python("gunicorn"),
-            "proxyweb.app:create_app()",
+            f"proxyweb.app:create_app(counts_descriptor={counts})",
             "--no-control-socket",
+            *(word for bind in binds for word in ("--bind", bind)),
             *(str(word) for option in options.items() for word in option),
         ),
         environment=_environment(config),
         folder=config.instance,
-        descriptors=() if listener is None else (listener.fileno(),),
+        descriptors=(*descriptors, counts),
         fatal_at_start=True,
     )
 

@@ -1,8 +1,9 @@
 #!/bin/sh
-# What the tests need beside Python: Debian's squid and chromium, and strace, by which a disk fails. Installed where we may, named where not.
+# What the tests need beside Python: Debian's squid, chromium and nginx, and strace, by which a disk fails. Installed where
+# we may, named where not.
 PATH="$PATH:/usr/sbin"
 missing=""
-for program in squid chromium strace; do
+for program in squid chromium strace nginx; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 [ -z "$missing" ] && exit 0

@@ -59,6 +59,11 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("PROXY_HOST", ""),
         ("PROXY_PORT", "0"),
         ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_REQUESTS", "perhaps"),
+        ("METRICS_BIND", "unix:/run/metrics.sock"),
+        ("METRICS_BIND", "many"),
+        ("METRICS_BIND", "127.0.0.1:5001"),
     ],
 )
 def test_a_value_that_can_not_be_used_names_its_variable(tmp_path: Path, name: str, value: str) -> None:
@@ -78,3 +83,22 @@ def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
         load({"PROXYWEB_INSTANCE": str(tmp_path)})
     with pytest.raises(ConfigError, match="must be a folder"):
         load({"PROXYWEB_INSTANCE": str(tmp_path / "config.toml")})
+
+
+def test_metrics_are_on_the_loopback_interface_unless_another_is_named(tmp_path: Path) -> None:
+    def bind(text: str) -> str | None:
+        return load({"PROXYWEB_INSTANCE": str(tmp_path), "PROXYWEB_METRICS_BIND": text}).metrics_bind
+
+    assert [bind(text) for text in ("", "9101", "0.0.0.0:9101", "[::1]:9101")] == [
+        None, "127.0.0.1:9101", "0.0.0.0:9101", "[::1]:9101",
+    ]  # fmt: skip
+
+
+def test_requests_are_logged_for_programs_unless_it_is_said_otherwise(tmp_path: Path) -> None:
+    def logged(form: str, requests: str) -> bool:
+        given = {"PROXYWEB_LOG_FORMAT": form, "PROXYWEB_LOG_REQUESTS": requests}
+        return load({"PROXYWEB_INSTANCE": str(tmp_path), **given}).logs_requests
+
+    assert [logged(form, said) for form in ("text", "json") for said in ("", "yes", "no")] == [
+        False, True, False, True, True, False,
+    ]  # fmt: skip

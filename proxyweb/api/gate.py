@@ -3,6 +3,9 @@
 It is a single hook on the application, so no view can be forgotten. Everything under /api needs credentials, unknown
 addresses and wrong methods too, but for the addresses in OPEN. What changes something is the admin's, unless the
 view says `every_role`; a read that is the admin's says `admin_only`. The dashboard's session is a credential too.
+
+METRICS needs credentials as well, but for those who ask at the address that is for it alone (PROXYWEB_METRICS_BIND),
+where there is nothing else.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ from flask_httpauth import HTTPBasicAuth, HTTPTokenAuth
 from proxyweb.accounts.identity import Identity
 from proxyweb.api import context, session
 from proxyweb.api.binding import refuse_undeclared
-from proxyweb.errors import Forbidden, Unauthenticated
+from proxyweb.config import port_of
+from proxyweb.errors import Forbidden, NotFound, Unauthenticated
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+METRICS = "/metrics"
 OPEN = frozenset({"/api/health", "/api/auth/login", "/api/auth/refresh"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 ROLE = "_needs_role"
@@ -51,11 +56,16 @@ def register(app: Flask) -> None:
 
 
 def check() -> None:
-    """Raises Unauthenticated, TooManyAttempts, Forbidden, or Invalid for what the view does not take."""
-    if not is_api(request.path):
+    """Raises Unauthenticated, TooManyAttempts, Forbidden, NotFound, or Invalid for what the view does not take."""
+    is_open = request.path in OPEN
+    if arrived_for_metrics():
+        if request.path != METRICS:
+            raise NotFound("There is nothing here but /metrics.")
+        is_open = True
+    elif not is_api(request.path):
         return
     view = current_app.view_functions.get(request.endpoint or "")
-    if request.path not in OPEN:
+    if not is_open:
         g.flask_httpauth_user = identity = authenticated()
         if view is not None and needed_role(view, request.method) == "admin" and identity.role != "admin":
             raise Forbidden("Only an admin may do this.")
@@ -64,7 +74,16 @@ def check() -> None:
 
 
 def is_api(path: str) -> bool:
-    return path.startswith("/api/") or path == "/api"
+    return path.startswith("/api/") or path in ("/api", METRICS)
+
+
+def arrived_for_metrics() -> bool:
+    """Whether the request came in at the address for metrics. The socket says so: what the client says may be false."""
+    bind, connection = context.core().config.metrics_bind, request.environ.get("gunicorn.socket")
+    if bind is None or connection is None:
+        return False
+    place = connection.getsockname()
+    return isinstance(place, tuple) and place[1] == port_of(bind)
 
 
 def authenticated() -> Identity:

@@ -63,10 +63,10 @@ class Status(Shape):
 @blueprint.doc(responses=UNHEALTHY)
 def health() -> Response:
     """Whether the database can be read and, where a log is to be followed, its follower is alive. Open to all."""
-    trouble = _trouble()
-    if trouble is None:
+    found = trouble()
+    if found is None:
         return flat(status="healthy", version=__version__)
-    return flat(503, status="unhealthy", version=__version__, detail=trouble)
+    return flat(503, status="unhealthy", version=__version__, detail=found)
 
 
 @blueprint.get("/api/status")
@@ -97,7 +97,7 @@ def status() -> Response:
     return success(found.model_dump())
 
 
-def _trouble() -> str | None:
+def trouble() -> str | None:
     """What is wrong, in a sentence that anybody may read; None when all is well."""
     core = context.core()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -10,7 +11,7 @@ import click
 
 from proxyweb import __version__
 from proxyweb.errors import Invalid, ProxywebError
-from proxyweb.escaping import printable
+from proxyweb.program_log import complain, form_in_use
 
 COMMANDS = {
     "serve": ("proxyweb.cli.serve", "serve", "Run the web server and the log's follower."),
@@ -55,7 +56,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ProxywebError as error:
-            click.echo(f"proxyweb: {printable(_sentence(error))}", err=True)
+            complain(_sentence(error), _form(ctx.invoked_subcommand))
             sys.exit(1)
 
 
@@ -63,6 +64,13 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="proxyweb")
 def main() -> None:
     """Squid's access log in one SQLite file, and the API that answers from it."""
+
+
+def _form(command: str | None) -> str:
+    """How to say what went wrong: a program that runs for ever has its log's format, even for a bad configuration."""
+    if command in ("serve", "follow") and os.environ.get("PROXYWEB_LOG_FORMAT") == "json":
+        return "json"
+    return form_in_use()
 
 
 def _sentence(error: ProxywebError) -> str:

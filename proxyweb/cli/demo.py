@@ -21,6 +21,7 @@ from proxyweb.demo.office import DAYS
 from proxyweb.errors import ConfigError
 from proxyweb.listener import listen, url
 from proxyweb.program_log import configure_log
+from proxyweb.request_counts import shared_memory
 from proxyweb.supervisor import Program, supervise
 from proxyweb.web_server import follower, web
 
@@ -54,14 +55,14 @@ def demo(requests: int, port: int, quiet: bool) -> None:  # fmt: skip
     """
     begun = time.monotonic()
     os.umask(0o077)
-    with _until_told(), _folder() as folder, _listening(port) as (bind, listener):
+    with _until_told(), _folder() as folder, _listening(port) as (bind, listener), shared_memory() as counts:
         config = _config(folder, bind)
         configure_log(config.log_level)
         click.echo("Making up a month of traffic …")
         sys.stdout.flush()
         now = int(time.time())
         password = furnish(config, requests, DAYS, now)
-        programs = [web(config, listener), follower(config)]
+        programs = [web(config, listener, counts), follower(config)]
         if not quiet:
             programs.append(_office(config, now))
         click.echo(f"Ready after {time.monotonic() - begun:.0f} s: {url(bind)}")

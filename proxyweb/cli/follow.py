@@ -28,10 +28,10 @@ def follow() -> None:
     'proxyweb serve' runs this beside the web server. The files are those of PROXYWEB_ACCESS_LOG.
     """
     config = load()
+    configure_log(config.log_level, config.log_format)
     if not config.access_logs:
         raise ConfigError("There is no log to follow; name one in PROXYWEB_ACCESS_LOG.")
     os.umask(0o077)
-    configure_log(config.log_level)
     ready(config)
     ended = []
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from proxyweb.db import damage
-from proxyweb.errors import Busy, Damaged, DatabaseError, QueryTimeout
+from proxyweb.errors import Busy, Damaged, DatabaseError, DiskFull, QueryTimeout
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
     if name == "SQLITE_INTERRUPT":
         return QueryTimeout()
     if name == "SQLITE_FULL":
-        return DatabaseError(f"{where} can't grow: the disk is full. Free some space; reading goes on by itself.")
+        return DiskFull(f"{where} can't grow: the disk is full. Free some space; reading goes on by itself.")
     if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"):
         return DatabaseError(f"{where} can't be opened for writing: check its owner and the rights of its folder.")
     if name == "SQLITE_NOTADB":

@@ -61,7 +61,11 @@ def _make(conn: sqlite3.Connection) -> None:
 
 
 def _upgrade(path: Path, conn: sqlite3.Connection) -> None:
-    """Alembic's upgrade inside one BEGIN IMMEDIATE; a process that waited for the lock finds the work done."""
+    """Alembic's upgrade inside one BEGIN IMMEDIATE; a process that waited for the lock finds the work done.
+
+    Foreign keys are not enforced meanwhile, but checked at the end: to make a table anew, the old one is dropped, which
+    would delete what refers to it.
+    """
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, event
@@ -72,10 +76,15 @@ def _upgrade(path: Path, conn: sqlite3.Connection) -> None:
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     config = Config()
     config.set_main_option("script_location", str(VERSIONS.parent))
+    conn.execute("PRAGMA foreign_keys = OFF")
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if conn.execute("PRAGMA foreign_key_check").fetchone():
+                raise DatabaseError(
+                    "The database can't be brought up to date: rows refer to others that are not there."
+                )
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
             raise translated(error.orig, path) from error

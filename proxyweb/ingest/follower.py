@@ -13,7 +13,7 @@ from pathlib import Path
 from proxyweb.db import damage
 from proxyweb.db.connection import translated
 from proxyweb.db.database import generation
-from proxyweb.errors import Damaged, ProxywebError
+from proxyweb.errors import Damaged, DiskFull, ProxywebError
 from proxyweb.ingest.archive import Archive
 from proxyweb.ingest.batches import BATCHES_AHEAD
 from proxyweb.ingest.encoder import Encoder
@@ -64,6 +64,7 @@ class Follower:
     ) -> None:
         self.watches = [Watch(path, paths, self._pulse) for path in paths]
         self.trouble = ""
+        self._full = False
         self.lines = 0
         self._access = StoreAccess(database)
         self._status_file = status_file
@@ -126,6 +127,7 @@ class Follower:
             lag_bytes=sum(watch.unread for watch in self.watches),
             lag_seconds=round(max(watch.lag_seconds(now) for watch in self.watches), 1),
             lines_per_second=round((self.lines - lines) / (now - since), 1) if now > since else 0.0,
+            full=self._full,
         )
 
     def _is_due(self, now: float) -> bool:
@@ -156,7 +158,7 @@ class Follower:
                     break
         if self.trouble:
             log.info("reading goes on")
-        self.trouble, self._retry_seconds = "", 0.0
+        self.trouble, self._full, self._retry_seconds = "", False, 0.0
         return pause
 
     def _read(self, store: Store, watch: Watch, file: LogFile, now: float) -> None:
@@ -228,6 +230,7 @@ class Follower:
             error = translated(error)
         if isinstance(error, Damaged):
             damage.suspect(self._access.database)
+        self._full = isinstance(error, DiskFull)
         self._say(error.detail if isinstance(error, ProxywebError) else f"A log can't be read: {error.strerror}.")
         self._start_over()
         self._retry_seconds = min(max(self._retry_seconds * 2, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS)

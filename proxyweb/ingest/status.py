@@ -23,7 +23,8 @@ log = logging.getLogger("proxyweb.follower")
 
 @dataclass(frozen=True)
 class FollowerStatus:
-    """`time` in Unix seconds; `state` is `following`, `waiting` (for a file to appear) or `error`."""
+    """`time` in Unix seconds; `state` is `following`, `waiting` (for a file to appear) or `error`, which is that the
+    disk is `full`, or something else."""
 
     time: float
     state: str
@@ -32,6 +33,7 @@ class FollowerStatus:
     lag_bytes: int
     lag_seconds: float
     lines_per_second: float
+    full: bool = False
 
     def alive(self, now: float) -> bool:
         """Whether the follower was there within the last 15 s."""
@@ -93,6 +95,7 @@ def _read(path: Path) -> FollowerStatus | None:
             lag_bytes=int(said["lag_bytes"]),
             lag_seconds=float(said["lag_seconds"]),
             lines_per_second=float(said["lines_per_second"]),
+            full=bool(said.get("full", False)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

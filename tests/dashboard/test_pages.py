@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 
+from proxyweb.api.gate import is_api
 from proxyweb.dashboard import assets
 from proxyweb.dashboard.pages import PAGES
 from proxyweb.dashboard.setting_groups import TOLD_TO_SQUID, grouped
@@ -26,7 +27,7 @@ OPEN = {"/sign-in", "/sign-out", "/assets/<made_for>/<path:name>", "/static/<pat
 
 
 def test_every_other_page_leads_to_sign_in(app: APIFlask, client: Client) -> None:
-    rules = [rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/api") and rule.rule not in OPEN]
+    rules = [rule for rule in app.url_map.iter_rules() if not is_api(rule.rule) and rule.rule not in OPEN]
     assert len(rules) == len(PAGES)
     for rule in rules:
         _, path = rule.build(dict.fromkeys(rule.arguments, "x")) or ("", "")

@@ -1,0 +1,131 @@
+"""Every request as it is answered: counted, given an id, and logged where that is asked for.
+
+It stands around the whole application, so that what takes long to send is seen to take long, and no error is missed.
+Routes are told by their templates: addresses, names and query strings are in neither the counts nor the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from random import getrandbits
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, g, request
+
+from proxyweb.api import context
+from proxyweb.program_log import FIELDS, request_id
+from proxyweb.request_counts import RequestCounts
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("proxyweb.requests")
+
+ID_HEADER = "X-Request-ID"
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+UNMATCHED = "unmatched"
+"""The route of a request that has none."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+OTHER = "other"
+ROUTE, WHO = "proxyweb.route", "proxyweb.who"
+
+
+def observe(app: Flask, counts_descriptor: int | None) -> RequestCounts:
+    """Observe what `app` answers from now on, all of whose routes must be there; returns the counts."""
+    kinds = [(rule.rule, method) for rule in app.url_map.iter_rules() for method in rule.methods or ()]
+    kinds += [(UNMATCHED, method) for method in (*METHODS, OTHER)]
+    counts = RequestCounts(kinds, counts_descriptor)
+    logs = context.core_of(app).config.logs_requests
+    app.after_request(_note_route)
+    if logs:
+        app.after_request(_note_who)
+    app.wsgi_app = Observer(app.wsgi_app, counts, logs)  # type: ignore[method-assign]
+    return counts
+
+
+class Observer:
+    """The WSGI application around another one."""
+
+    def __init__(self, wsgi_app: WSGIApplication, counts: RequestCounts, logs: bool) -> None:
+        self._wsgi_app = wsgi_app
+        self._counts = counts
+        self._logs = logs
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        begun, identifier, status = perf_counter(), identifier_of(environ.get("HTTP_X_REQUEST_ID", "")), 500
+        request_id.set(identifier)
+
+        def start(line: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
+            nonlocal status
+            status = int(line[:3])
+            headers.append((ID_HEADER, identifier))
+            return start_response(line, headers, *error)
+
+        def finish() -> None:
+            self._answered(environ, status, perf_counter() - begun)
+            request_id.set(None)
+
+        try:
+            body = self._wsgi_app(environ, start)
+        except BaseException:
+            finish()
+            raise
+        is_file = isinstance(body, environ.get("wsgi.file_wrapper", ()))
+        if not is_file:
+            return Body(body, finish)
+        finish()
+        return body  # as it is, so that gunicorn sends it by sendfile
+
+    def _answered(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
+        route, method = environ.get(ROUTE, UNMATCHED), environ["REQUEST_METHOD"]
+        if route == UNMATCHED and method not in METHODS:
+            method = OTHER
+        self._counts.add(route, method, status, seconds)
+        if self._logs:
+            user, address = environ.get(WHO, (None, None))
+            milliseconds = round(seconds * 1000, 2)
+            fields = {"method": method, "route": route, "status": status, "duration_ms": milliseconds,
+                      "user": user, "client": address}  # fmt: skip
+            log.info("%s %s %d in %s ms, %s from %s", method, route, status, milliseconds, user or "nobody", address,
+                     extra={FIELDS: fields})  # fmt: skip
+
+
+class Body:
+    """The pieces of an answer; `finish` is called once the server has done with them, however that ended."""
+
+    __slots__ = ("_finish", "_pieces")
+
+    def __init__(self, pieces: Iterable[bytes], finish: Callable[[], None]) -> None:
+        self._pieces, self._finish = pieces, finish
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def close(self) -> None:
+        try:
+            if hasattr(self._pieces, "close"):
+                self._pieces.close()
+        finally:
+            self._finish()
+
+
+def identifier_of(given: str) -> str:
+    """The id that the client, or the proxy before us, has for the request, if it is one; else a new one."""
+    return given if given and SANE_ID.fullmatch(given) else f"{getrandbits(64):016x}"
+
+
+def _note_route(response: Response) -> Response:
+    """While it is still known: Flask forgets the request before its answer is sent."""
+    if request.url_rule is not None:
+        request.environ[ROUTE] = request.url_rule.rule
+    return response
+
+
+def _note_who(response: Response) -> Response:
+    """Who asked, and from where."""
+    identity = g.get("flask_httpauth_user")
+    request.environ[WHO] = identity.username if identity else None, context.client_address()
+    return response
