@@ -31,6 +31,8 @@ def web(config: Config, listener: socket.socket | None) -> Program:
         "--limit-request-field_size": LONGEST_LINE,
         "--limit-request-fields": 64,
         "--umask": "0o007",
+        "--forwarded-allow-ips": "",  # what proxies say, and who may say it, is the application's business
+        "--forwarder-headers": "",
         "--log-level": "debug" if config.log_level == "debug" else "warning",
     }
     if SHARED_MEMORY.is_dir():
@@ -41,6 +43,7 @@ def web(config: Config, listener: socket.socket | None) -> Program:
             *_python("gunicorn"),
             "proxyweb.app:create_app()",
             "--no-control-socket",
+            "--no-sendfile",  # it would wait for whoever reads slowly
             *(str(word) for option in options.items() for word in option),
         ),
         environment=_environment(config),
