@@ -9,7 +9,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Config:
     access_logs: tuple[Path, ...]
     bind: str
     admin_username: str
-    admin_password: str | None
+    admin_password: str | None = field(repr=False)
     trusted_proxies: tuple[Network, ...]
     workers: int
     threads: int
