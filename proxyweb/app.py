@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib import import_module
+from threading import BoundedSemaphore
 
 from apiflask import APIFlask
 
@@ -106,4 +107,5 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         bodies=Bodies(),
         probe=ProxyProbe(config.proxy_host, config.proxy_port),
         catalogue=Enrichment(config.shadow_it_file).catalogue,
+        exports=BoundedSemaphore(max(1, config.threads // 2)),
     )

@@ -9,7 +9,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Config:
     access_logs: tuple[Path, ...]
     bind: str
     admin_username: str
-    admin_password: str | None
+    admin_password: str | None = field(repr=False)
     trusted_proxies: tuple[Network, ...]
     workers: int
     threads: int
@@ -38,6 +38,7 @@ class Config:
     refresh_token_seconds: int
     session_seconds: int
     query_seconds: float
+    exports_per_minute: int
     proxy_host: str
     proxy_port: int
     log_level: str
@@ -190,6 +191,7 @@ VARIABLES = (
     Variable("SESSION_SECONDS", "43200", "How long one stays signed in to the dashboard (12 hours).",
              _whole(1, 31_536_000)),
     Variable("QUERY_SECONDS", "5", "How long one question may take before it is answered 503.", _seconds),
+    Variable("EXPORTS_PER_MINUTE", "20", "Exports of the log that one user may begin in a minute.", _whole(1, 10_000)),
     Variable("PROXY_HOST", "127.0.0.1", "Where Squid listens, for /api/status.", _text),
     Variable("PROXY_PORT", "3128", "The port Squid listens on, for /api/status.", _whole(1, 65_535)),
     Variable("LOG_LEVEL", "info", "How much the program says of itself: debug, info, warning or error.", _level),

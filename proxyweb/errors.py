@@ -85,11 +85,18 @@ class Conflict(ProxywebError):
     status = 409
 
 
-class TooManyAttempts(ProxywebError):
-    """Too many failed logins from one address; `retry_after` is in seconds."""
+class TooMany(ProxywebError):
+    """More than one may ask for in a while; `retry_after` is in seconds."""
 
     status = 429
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many failed logins from this address; try again in {retry_after} seconds.")
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(f"{detail}; try again in {retry_after} seconds.")
         self.retry_after = retry_after
+
+
+class TooManyAttempts(TooMany):
+    """Too many failed logins from one address."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many failed logins from this address", retry_after)

@@ -18,7 +18,9 @@ def prepare_instance(config: Config) -> None:
     """Make the instance folder (0750) and the secret key. Raises ConfigError when that can't be done."""
     try:
         if not config.instance.exists():
-            config.instance.mkdir(parents=True, exist_ok=True)
+            for above in reversed(config.instance.parents):
+                above.mkdir(mode=0o755, exist_ok=True)  # whatever the umask: who may write there could replace it
+            config.instance.mkdir(mode=0o750, exist_ok=True)
             config.instance.chmod(0o750)
     except OSError as error:
         raise ConfigError(f"The instance folder {config.instance} can't be made: {error.strerror}.") from error

@@ -40,6 +40,8 @@ def web(
         "--limit-request-field_size": LONGEST_LINE,
         "--limit-request-fields": 64,
         "--umask": "0o007",
+        "--forwarded-allow-ips": "",  # what proxies say, and who may say it, is the application's business
+        "--forwarder-headers": "",
         "--log-level": "debug" if config.log_level == "debug" else "warning",
         "--logger-class": "proxyweb.web_log.Logger",
     }
@@ -51,6 +53,7 @@ def web(
             *_python("gunicorn"),
             f"proxyweb.app:create_app(counts_descriptor={counts})",
             "--no-control-socket",
+            "--no-sendfile",  # it would wait for whoever reads slowly
             *(word for bind in binds for word in ("--bind", bind)),
             *(str(word) for option in options.items() for word in option),
         ),

@@ -1,73 +1,200 @@
-"""gunicorn's threaded worker, taking a thread only for a request that has arrived whole.
+"""gunicorn's threaded worker, in which a thread only works: whatever waits for a client waits in the poller.
 
-As it comes, a connection that is silent holds a thread for 5 s and one that stops in the middle of its headers holds
-it for ever: eight of them, and nobody is answered. Here they wait in the poller, at no cost, and are closed after
-ARRIVAL_SECONDS. Only TCP on Linux waits; what connects through a Unix socket is a reverse proxy that does this itself.
+As it comes, a thread is held by a connection that is silent, one that stops in the middle of its request, and one that
+doesn't read its answer; and all of them by one that is not hung up after its last answer. Eight such connections, and
+nobody is answered. Here they cost a place in the poller, and are closed when their time is over.
 """
 
 from __future__ import annotations
 
-import re
 import socket
-import sys
 import time
+from collections.abc import Callable
 from functools import partial
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
+import orjson
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from proxyweb.web_arrival import NeverWhole, arrived, ends_here, missing, read_ahead
+from proxyweb.web_connection import Connection
+
 ARRIVAL_SECONDS = 10.0
-LONGEST_BODY = 64 * 1024
-LONGEST_HEAD = 64 * 1024
-END_OF_HEAD = b"\r\n\r\n"
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
-CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
-LAST_CHUNK = b"0\r\n\r\n"
+TAKING_SECONDS = 30.0  # without any progress
+LINGER_SECONDS = 2.0
+MOST_PASSED_OVER = 64 * 1024
+MOST_UNSENT = 64 * 1024 * 1024
+SWEEP_SECONDS = 0.25
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """`worker_class` of `proxyweb serve`."""
 
-    def enqueue_req(self, conn: Any) -> None:
-        """Called in the main thread whenever a connection may have a request."""
-        arrived = _arrived(conn)
-        if arrived is None or is_whole(arrived):
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-            conn.data_ready, conn.arrival_ends = True, None
-            super().enqueue_req(conn)
+    def init_process(self) -> None:
+        self._waiting: dict[Connection, bool] = {}  # whether it is one of `nr_conns`
+        self._unsent: dict[Connection, None] = {}  # those whose answer waits for them, the oldest first
+        self._swept = 0.0
+        super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            accepted, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
             return
-        if getattr(conn, "arrival_ends", None) is None:
-            conn.arrival_ends = time.monotonic() + ARRIVAL_SECONDS
-        conn.timeout = conn.arrival_ends
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(arrived) + 1)  # wake up for more than this
+        self.nr_conns += 1
+        self.enqueue_req(Connection(self.cfg, accepted, address, listener.getsockname(), self._linger))
+
+    # --- a request that is arriving ---
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Called in the main thread whenever a connection may have a request."""
+        here = arrived(conn)
+        try:
+            lacks = missing(here) if here is not None else 0
+            if lacks and ends_here(conn.sock):
+                raise NeverWhole
+        except (NeverWhole, OSError):
+            self._drop(conn)
+            return
+        if here is not None and lacks:
+            wanted = len(here) - len(read_ahead(conn)) + lacks
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
+            conn.ends = conn.ends or time.monotonic() + ARRIVAL_SECONDS
+            self._wait(conn, EVENT_READ, self.enqueue_req)
+            return
+        if here is not None:
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        conn.data_ready, conn.ends = True, None
+        super().enqueue_req(conn)
+
+    # --- an answer that is taken slowly ---
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Called in the main thread when a thread is done with a request; the client may not have taken all of it."""
+        if not conn.sock.unsent or fs.cancelled():
+            super().finish_request(conn, fs)
+            return
+        conn.ends = time.monotonic() + TAKING_SECONDS
+        self._unsent[conn] = None
+        self._wait(conn, EVENT_WRITE, partial(self._send, fs=fs))
+        while len(self._unsent) > 1 and sum(each.sock.unsent for each in self._unsent) > MOST_UNSENT:
+            self._drop(next(iter(self._unsent)))
+
+    def _send(self, conn: Connection, fs: Any) -> None:
+        before = conn.sock.unsent
+        try:
+            conn.sock.send_rest()
+        except OSError:
+            self._drop(conn)
+            return
+        if not conn.sock.unsent:
+            del self._unsent[conn]
+            conn.ends = None
+            super().finish_request(conn, fs)
+            return
+        conn.ends = time.monotonic() + TAKING_SECONDS if conn.sock.unsent < before else conn.ends
+        self._wait(conn, EVENT_WRITE, partial(self._send, fs=fs))
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        """What has come of a body that nobody read is passed over; one that has not come ends the connection."""
+        conn.sock.settimeout(0.0)
+        try:
+            return keepalive and bool(conn.parser.finish_body(max_bytes=MOST_PASSED_OVER))
+        except BlockingIOError:
+            return False
+
+    # --- a connection that is closed ---
+
+    def _linger(self, conn: Connection) -> None:
+        """Hang up, but leave the client some time to read: unread bytes of its own would take the answer from it."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            conn.close()
+            return
+        conn.ends = time.monotonic() + LINGER_SECONDS
+        self._wait(conn, EVENT_READ, self._pass_over, counts=False)
+
+    def _pass_over(self, conn: Connection) -> None:
+        try:
+            unread = len(conn.sock.recv(MOST_PASSED_OVER))
+        except BlockingIOError:
+            unread = 1
+        except OSError:
+            unread = 0
+        conn.passed_over += unread
+        if not unread or conn.passed_over > MOST_PASSED_OVER:
+            conn.close()
+            return
+        self._wait(conn, EVENT_READ, self._pass_over, counts=False)
+
+    # --- waiting ---
+
+    def _wait(self, conn: Connection, event: int, then: Callable[[Connection], None], *, counts: bool = True) -> None:
+        """Call `then` once at the `event`, unless `conn.ends` comes before it."""
         conn.sock.setblocking(False)
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        self._waiting[conn] = counts
+        self.poller.register(conn.sock, event, partial(self._happened, conn, then))
+
+    def _happened(self, conn: Connection, then: Callable[[Connection], None], _socket: socket.socket) -> None:
+        if conn in self._waiting:  # and not closed by what happened to another one in the same turn
+            self._forget(conn)
+            then(conn)
+
+    def _forget(self, conn: Connection) -> None:
+        if conn in self._waiting:
+            self.poller.unregister(conn.sock)
+            del self._waiting[conn]
+
+    def _drop(self, conn: Connection) -> None:
+        """Close it, whatever is still to be sent or read."""
+        if self._waiting.get(conn, True):
+            self.nr_conns -= 1
+        self._forget(conn)
+        self._unsent.pop(conn, None)
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Called at every turn of the main thread."""
+        super().murder_pending()
+        now = time.monotonic()
+        if now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        for conn in [conn for conn in self._waiting if conn.ends is not None and conn.ends <= now]:
+            self._drop(conn)
+
+    # --- what is no request ---
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answered as every failure is, in the same shape and with the same headers; gunicorn says the status."""
+        from proxyweb.api.envelope import sentence
+        from proxyweb.api.headers import EVERYWHERE
+
+        said = _Said()
+        super().handle_error(req, said, addr, exc)
+        status_line = said.content.partition(b"\r\n")[0].decode("latin-1")
+        body = orjson.dumps({"status": "error", "detail": sentence(int(status_line.split()[1]))})
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("Connection", "close"),
+            *EVERYWHERE,
+        )
+        lines = [status_line, *(f"{name}: {value}" for name, value in headers), "", ""]
+        client.sendall("\r\n".join(lines).encode("latin-1") + body)
 
 
-def is_whole(arrived: bytes) -> bool:
-    """Whether these are all bytes of a request, or so many that it is refused without reading the rest."""
-    head, end, body = arrived.partition(END_OF_HEAD)
-    if not end:
-        return len(arrived) >= LONGEST_HEAD
-    if length := CONTENT_LENGTH.search(head + b"\r\n"):
-        return len(body) >= int(length[1]) or int(length[1]) > LONGEST_BODY
-    if CHUNKED.search(head):
-        return body.endswith(LAST_CHUNK) or len(body) > LONGEST_BODY
-    return True
+class _Said:
+    """Takes what gunicorn would have answered."""
 
+    def __init__(self) -> None:
+        self.content = b""
 
-def _arrived(conn: Any) -> bytes | None:
-    """What is in the socket, left there; None when that can't be known or the other side has hung up."""
-    if sys.platform != "linux" or conn.sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return None
-    if conn.parser is not None and conn.parser.unreader.buf.getvalue():
-        return None  # the beginning was read together with the request before
-    try:
-        arrived: bytes = conn.sock.recv(LONGEST_HEAD + LONGEST_BODY, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return b""
-    except OSError:
-        return None
-    return arrived or None
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def sendall(self, content: bytes) -> None:
+        self.content = content

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyweb.web_worker import LONGEST_BODY, LONGEST_HEAD, is_whole
+from proxyweb.web_arrival import LONGEST_BODY, LONGEST_HEAD, MOST_CHUNKS, NeverWhole, missing
 
 POST = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\n"
 WHOLE = (
@@ -22,8 +22,9 @@ WHOLE = (
 
 @pytest.mark.parametrize("request_bytes", WHOLE)
 def test_a_request_is_whole_with_its_last_byte(request_bytes: bytes) -> None:
-    assert is_whole(request_bytes)
-    assert not any(is_whole(request_bytes[:length]) for length in range(len(request_bytes)))
+    assert missing(request_bytes) == 0
+    for length in range(len(request_bytes)):
+        assert 0 < missing(request_bytes[:length]) <= len(request_bytes) - length
 
 
 @pytest.mark.parametrize(
@@ -37,9 +38,31 @@ def test_a_request_is_whole_with_its_last_byte(request_bytes: bytes) -> None:
     ],
 )
 def test_what_is_refused_anyway_is_not_waited_for(request_bytes: bytes) -> None:
-    assert is_whole(request_bytes)
+    assert missing(request_bytes) == 0
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_whole_or_not(arrived: bytes) -> None:
-    assert is_whole(arrived) in (True, False)
+@pytest.mark.parametrize(
+    ("body", "lacks"),
+    [
+        (b"FF\r\n0\r\n\r\n", 0xFF - 5 + 2 + 5),
+        (b"5;x=y\r\n0\r\n\r\n", 2 + 5),
+        (b"2\r\n{}\r\n", 1),
+        (b"0\r\nTrailer: x\r\n", 1),
+        (b"0\r\nTrailer: x\r\n\r\n", 0),
+        (b"no size\r\n", 0),
+        (b"no size", 1),
+        (b"2\r\n{}\r\n" * MOST_CHUNKS, None),
+    ],
+)
+def test_what_stands_in_a_chunk_is_not_its_end(body: bytes, lacks: int | None) -> None:
+    sent = POST + b"Transfer-Encoding: chunked\r\n\r\n" + body
+    if lacks is None:
+        with pytest.raises(NeverWhole):
+            missing(sent)
+    else:
+        assert missing(sent) == lacks
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", POST + b"Transfer-Encoding: chunked\r\n\r\n"]))
+def test_any_bytes_are_whole_or_not(arrived: bytes, before: bytes) -> None:
+    assert missing(before + arrived) >= 0

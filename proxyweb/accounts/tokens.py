@@ -71,6 +71,8 @@ class Issuer:
         ).one_or_none()
         if found is None or found.Token.revoked_at is not None or found.Token.type != "refresh":
             return None
+        if found.username != claims["sub"]:
+            return None
         record: Token = found.Token
         if record.spent_at is not None:
             revoke_family(session, record.family, now)

@@ -25,6 +25,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 CACHE_BUSTER = "_"
 MOST_ERRORS = 10
 BODY = "body"
+NUL = "can't hold a NUL character"  # behind which SQLite does not look: as a search, it would find everything
 MESSAGES = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
@@ -60,9 +61,12 @@ class StrictAdapter(PydanticAdapter):
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         values = read_object(request) if location == "json" else read_query(request, self.model_class)
         try:
-            return self.model_class.model_validate(values, context={"now": context.now()})
+            made = self.model_class.model_validate(values, context={"now": context.now()})
         except ValidationError as error:
             raise Invalid([(_field(found["loc"]), _message(dict(found))) for found in _found(error)]) from error
+        if location == "query" and (cut := [name for name, value in values.items() if "\0" in value]):
+            raise Invalid([(name, NUL) for name in cut])
+        return made
 
     def get_schema_name(self) -> str:
         """A name that OpenAPI allows: `Answer[Status]` becomes `Answer.Status`."""

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import cast
 
 from flask import Flask, current_app, g, request
@@ -42,6 +43,7 @@ class Core:
     bodies: Bodies
     probe: ProxyProbe
     catalogue: Catalogue
+    exports: BoundedSemaphore
 
 
 def core_of(app: Flask) -> Core:

@@ -26,7 +26,7 @@ FAILURES = {
     "409": "It is there already, or changed meanwhile.",
     "413": "The body is larger than 64 KiB.",
     "415": "The body is not JSON.",
-    "429": "Too many failed logins from this address; `Retry-After` says how long to wait.",
+    "429": "Too many failed logins from this address, or exports by this user; `Retry-After` says how long to wait.",
     "500": "A mistake of the server's; its log says more.",
     "503": "The database is busy or can't be used; `Retry-After`, where given, says when to try again.",
 }

@@ -36,6 +36,7 @@ SENTENCES = {
     413: "The body is too large; at most 64 KiB are taken.",
     414: "The address is too long.",
     415: "The body must be JSON, sent with Content-Type: application/json.",
+    431: "The headers are too large.",
 }
 OUR_FAULT = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
@@ -94,11 +95,16 @@ def from_werkzeug(error: HTTPException) -> Response:
     status = error.code or 500
     if error.response is not None or status < 400:
         return Response(status=status, headers=error.get_headers())
-    response = failure(status, SENTENCES.get(status, UNEXPECTED if status >= 500 else SENTENCES[400]))
+    response = failure(status, sentence(status))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
     return response
+
+
+def sentence(status: int) -> str:
+    """What is said to an error that has nothing but its status."""
+    return SENTENCES.get(status, UNEXPECTED if status >= 500 else SENTENCES[400])
 
 
 def from_sqlite(error: sqlite3.Error) -> Response:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 import orjson
@@ -17,14 +19,22 @@ from proxyweb.api.binding import query
 from proxyweb.api.log_entries import LogEntry, LogFilters, masks, shown
 from proxyweb.api.times import written
 from proxyweb.db.connection import snapshot
+from proxyweb.db.session import driver
+from proxyweb.errors import Busy, TooMany
+from proxyweb.escaping import one_line
+from proxyweb.queries.audit import times_of
 from proxyweb.queries.log_counts import total
 from proxyweb.queries.log_pages import Cursor, PageRequest, page
 from proxyweb.queries.log_rows import rows_by_id
 from proxyweb.queries.selection import select
 
 PAGE_ROWS = 2000
+MINUTE = 60
+EXPORTED = "logs exported"
 PERSONAL = {"client", "user", "search"}
-RUN_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = r"[=+\-@＝＋－＠\t\r\n]"
+BEGINS_FORMULA = re.compile(rf"\A(?=[\s\"']*{FORMULA})|(?<=[;\t\r\n])[\"']*(?={FORMULA})")
+"""Also behind what some spreadsheets take for the end of a cell: a semicolon, where commas are decimal points."""
 
 blueprint = APIBlueprint("log_export", __name__, tag="Logs")
 MEDIA = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
@@ -45,15 +55,19 @@ class ExportQuery(LogFilters):
 def export_logs(parameters: ExportQuery) -> Response:
     """Every entry that the filters leave, newest first, as a file."""
     pages = _pages(parameters)
-    first = next(pages)  # so that what is wrong is answered as an error, not in the middle of a file
     write = _csv if parameters.format == "csv" else _ndjson
-    if request.method == "GET":  # HEAD hands nothing out
-        _note(parameters)
-    return Response(
-        stream_with_context(write(_chained(first, pages))),
-        content_type=MEDIA[parameters.format],
-        headers=as_file(parameters.format),
-    )
+    with ExitStack() as stack:
+        stack.enter_context(_one_of_few())
+        first = next(pages)  # so that what is wrong is answered as an error, not in the middle of a file
+        if request.method == "GET":  # HEAD hands nothing out
+            _admit(parameters)
+        response = Response(
+            stream_with_context(write(_chained(first, pages))),
+            content_type=MEDIA[parameters.format],
+            headers=as_file(parameters.format),
+        )
+        response.call_on_close(stack.pop_all().close)
+    return response
 
 
 def as_file(ending: str) -> dict[str, str]:
@@ -62,14 +76,33 @@ def as_file(ending: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="proxyweb-{stamp}.{ending}"'}
 
 
-def _note(parameters: ExportQuery) -> None:
-    """Put into the audit log who took what along. Filters that may name a person go in without their values: the audit
-    log is shown when addresses and names are masked, too."""
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    """A thread is busy with an export for as long as the client takes; half of them stay free. Raises Busy."""
+    exports = context.core().exports
+    if not exports.acquire(blocking=False):
+        raise Busy("Other exports are being fetched; try again in a moment.")
+    try:
+        yield
+    finally:
+        exports.release()
+
+
+def _admit(parameters: ExportQuery) -> None:
+    """Put into the audit log who takes what along, which also tells how often they did. Filters that may name a person
+    go in without their values: the audit log is shown when addresses and names are masked, too.
+
+    Raises TooMany for a user who began as many exports in the last minute as one may.
+    """
     given = parameters.model_dump(mode="json", exclude_none=True, exclude={"format"})
     filters = ", ".join(name if name in PERSONAL else f"{name} {value}" for name, value in given.items())
+    now, username, most = context.now(), context.identity().username, context.core().config.exports_per_minute
     with context.writing() as session:
+        begun = times_of(driver(session), one_line(username), EXPORTED, int(now) - MINUTE)
+        if len(begun) >= most:
+            raise TooMany("Too many exports in a minute", begun[most - 1] + MINUTE - int(now))
         audit.record(
-            session, context.now(), context.identity().username, "logs exported", target=parameters.format,
+            session, now, username, EXPORTED, target=parameters.format,
             details=filters and f"by {filters}", address=context.client_address(),
         )  # fmt: skip
 
@@ -118,11 +151,9 @@ def _csv(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
 
 
 def _harmless(value: Any) -> Any:
-    """A cell that no spreadsheet runs as a formula."""
+    """A cell that no spreadsheet runs as a formula: an apostrophe makes a text of it."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(RUN_AS_FORMULA):
-        return f"'{value}"
-    return value
+    return BEGINS_FORMULA.sub(r"'\g<0>", value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ mark names the file by its device and inode: what `proxyweb restore` puts in its
 from __future__ import annotations
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def mark(database: Path) -> None:
     try:
         if is_marked(database):
             return
-        mark_of(database).write_text(_identity(database))
+        descriptor = os.open(mark_of(database), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(_identity(database))
     except OSError as error:
         log.error("%s can't be written: %s", mark_of(database), error.strerror)
         return

@@ -103,7 +103,8 @@ def _keep(file: Path | None, key: bytes, database: hyperscan.Database) -> None:
     unfinished = file.with_suffix(f".{os.getpid()}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished.write_bytes(hashlib.sha256(key + blob).digest() + blob)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
+            written.write(hashlib.sha256(key + blob).digest() + blob)
         unfinished.replace(file)
     except OSError:
         with suppress(OSError):

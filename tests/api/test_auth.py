@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from apiflask import APIFlask
 
-from proxyweb.secret import derived, load
 from tests.clients import Client, anonymous, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, START, VIEWER_PASSWORD, Clock
 
@@ -65,59 +60,6 @@ def test_an_unknown_user_and_a_wrong_password_are_told_alike(client: Client) -> 
     assert list(unknown.headers) == list(wrong.headers)
 
 
-def forged(key: bytes, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A token with the right claims but for `changes`, signed with `key`; a claim of None is left out."""
-    claims = {"sub": "admin", "iat": NOW, "exp": NOW + 900, "jti": "0" * 32, "type": "access", **changes}
-    present = {name: value for name, value in claims.items() if value is not None}
-    if header is None:
-        return jwt.encode(present, key, algorithm="HS256")
-    parts = [_segment(json.dumps(header).encode()), _segment(json.dumps(present).encode())]
-    return ".".join([*parts, _segment(hmac.digest(key, ".".join(parts).encode(), "sha256"))])
-
-
-def _segment(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def test_forged_tokens_are_refused(app: APIFlask, client: Client, instance: Path) -> None:
-    key = derived(load(instance / "secret.key"), "tokens")
-    jti = jwt.decode(login(client, "admin", ADMIN_PASSWORD)["access_token"], key, ["HS256"],
-                     options={"verify_iat": False, "verify_exp": False})["jti"]  # fmt: skip
-    assert status(app, forged(key, jti=jti)) == 200, "the forger's tools work"
-    unsigned = forged(key, jti=jti).rpartition(".")[0] + "."
-    bad = [
-        unsigned,
-        forged(b"0" * 32, jti=jti),
-        forged(load(instance / "secret.key"), jti=jti),
-        *(
-            forged(key, header={"alg": name, "typ": "JWT"}, jti=jti)
-            for name in ("none", "None", "nOnE", "RS256", "HS512")
-        ),
-        *(
-            forged(key, header={"alg": name, "typ": "JWT"}, jti=jti).rpartition(".")[0] + "."
-            for name in ("none", "NONE")
-        ),
-        forged(b"0" * 32, header={"alg": "HS256", "kid": "../../dev/null", "jku": "http://127.0.0.1:1/"}, jti=jti),
-        forged(b"0" * 32, header={"alg": "HS256", "jwk": {"kty": "oct", "k": _segment(b"0" * 32)}}, jti=jti),
-        forged(key),
-        forged(key, jti=jti, sub="viewer"),
-        forged(key, jti=jti, type="refresh"),
-        forged(key, jti=jti, type=["access"]),
-        forged(key, jti=jti, exp=NOW),
-        forged(key, jti=jti, exp=None),
-        forged(key, jti=jti, exp="9999999999"),
-        forged(key, jti=jti, iat=NOW + 3600),
-        forged(key, jti=jti, nbf=NOW + 3600),
-        forged(key, jti=jti, aud="another service"),
-        forged(key, jti=jti, iss="another issuer"),
-        forged(key, jti={"$ne": ""}),
-        forged(key, jti=None),
-        forged(key, jti=jti, sub=None),
-    ]
-    for token in bad:
-        assert status(app, token) == 401, token
-
-
 def test_a_refresh_token_is_no_access_token_and_the_other_way_round(app: APIFlask, client: Client) -> None:
     pair = login(client)
     assert status(app, pair["refresh_token"]) == 401
@@ -159,7 +101,7 @@ def test_of_parallel_refreshes_at_most_one_wins(app: APIFlask, client: Client) -
     assert statuses == [200] + [401] * 7
 
 
-def test_logout_revokes_the_token_and_its_family_everywhere(make_app: Callable[..., APIFlask], instance: Path) -> None:
+def test_logout_revokes_the_token_and_its_family_everywhere(make_app: Callable[..., APIFlask]) -> None:
     here, there = make_app(), make_app()
     pair = login(anonymous(here))
     other = login(anonymous(here))

@@ -100,7 +100,7 @@ def test_many_clients_while_the_log_grows(instance: Path, writer: Writer) -> Non
                 seconds.append(time.monotonic() - begun)
                 answers[answer.status_code, "Retry-After" in answer.headers] += 1
 
-    with serving(instance, ACCESS_LOG=str(writer.path)) as server, writing(writer, 1000):
+    with serving(instance, ACCESS_LOG=str(writer.path), EXPORTS_PER_MINUTE="1000") as server, writing(writer, 1000):
         threads = [
             threading.Thread(target=ask, args=(server.url, number / 64)) for number in range(0, 64, 1 if SOAK else 4)
         ]
