@@ -109,9 +109,9 @@ def sentence(status: int) -> str:
 
 def from_sqlite(error: sqlite3.Error) -> Response:
     """What SQLite said; a mistake in our own SQL is not the database's fault and must not be shown."""
-    if isinstance(error, OUR_FAULT) or getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR":
-        return unexpected(error)
-    return typed(translated(error))
+    failure = translated(error)
+    is_plain = getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR" and not isinstance(failure, Damaged)
+    return unexpected(error) if isinstance(error, OUR_FAULT) or is_plain else typed(failure)
 
 
 def from_sqlalchemy(error: DBAPIError) -> Response:

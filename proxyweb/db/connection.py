@@ -22,6 +22,7 @@ T = TypeVar("T")
 BUSY_SECONDS = 5.0
 CACHE_KIB = 16_000
 PAGES_BETWEEN_CHECKPOINTS = 4_000  # 16 MB: an import writes a page of an index several times before it is copied back
+UNKNOWN_FORMAT = "unsupported file format"  # what SQLite says, as a plain error, of the schema format at byte 44
 OPS_BETWEEN_CLOCK_LOOKS = 50_000  # about 1 ms of SQLite's virtual machine
 
 
@@ -92,8 +93,8 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
         return DiskFull(f"{where} can't grow: the disk is full. Free some space; reading goes on by itself.")
     if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"):
         return DatabaseError(f"{where} can't be opened for writing: check its owner and the rights of its folder.")
-    if name == "SQLITE_NOTADB":
-        return DatabaseError(f"{where} is not an SQLite database.")
+    if name == "SQLITE_NOTADB" or str(error) == UNKNOWN_FORMAT:
+        return Damaged(f"{where} is not an SQLite database, or its first page is damaged: restore a backup.")
     if name.startswith("SQLITE_CORRUPT"):
         return Damaged(f"{where} is damaged: run 'proxyweb check', and restore a backup.")
     if name.startswith("SQLITE_IOERR"):

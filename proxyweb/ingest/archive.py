@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.batches import TRANSACTION_BYTES, Batches
+from proxyweb.ingest.compressed import MAGIC_BYTES, compression
 from proxyweb.ingest.content import read_exactly
 from proxyweb.ingest.encoder import Encoder
+from proxyweb.ingest.examination import Believed, Examined, examine
 from proxyweb.ingest.logfile import LogFile
-from proxyweb.ingest.sources import CHUNK, Checkpoint
+from proxyweb.ingest.sources import BLOCK, CHUNK, Checkpoint
 
 
 class Archive(LogFile):
@@ -20,6 +23,11 @@ class Archive(LogFile):
         super().__init__(descriptor, name, pulse, now)
         self.ending = True
         self._batches: Batches | None = None
+        self._found: Examined | None = None
+
+    def open_content(self) -> BinaryIO:
+        """The content from its beginning, as far as it may be believed."""
+        return cast(BinaryIO, Believed(super().open_content(), self._examined, unexamined=BLOCK))
 
     @property
     def damage(self) -> str:
@@ -63,9 +71,17 @@ class Archive(LogFile):
     def forget(self) -> None:
         self.checkpoint = self._batches = None
 
+    def _examined(self) -> Examined:
+        if not self._found:
+            kind = compression(self.read_at(MAGIC_BYTES, 0))
+            assert kind
+            self._found = examine(self.raw(), kind)
+        return self._found
+
     def _opened(self, checkpoint: Checkpoint, encoder: Encoder) -> Batches:
         raw = self.raw()
         content, left = self.decompress(raw), checkpoint.position
         while data := read_exactly(content, min(left, CHUNK)):
             left -= len(data)
-        return Batches(content, raw, checkpoint.position, checkpoint.tail_crc, encoder, finished=True)
+        believed = cast(BinaryIO, Believed(content, self._examined, checkpoint.position))
+        return Batches(believed, raw, checkpoint.position, checkpoint.tail_crc, encoder, finished=True)

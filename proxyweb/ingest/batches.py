@@ -15,7 +15,8 @@ import numpy as np
 
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest.batch import AMOUNTS, NUMBERED, Batch
-from proxyweb.ingest.content import BLOCK_BYTES, DAMAGE, LineReader, Lines
+from proxyweb.ingest.compressed import DAMAGE
+from proxyweb.ingest.content import BLOCK_BYTES, LineReader, Lines
 from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.sources import Hasher
 

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
-import zstandard
-
+from proxyweb.ingest.compressed import DAMAGE, MAGIC_BYTES, Decompressed, compression
 from proxyweb.ingest.squid import MAX_LINE
 
 BLOCK_BYTES = 262_144  # so many lines that columns of them pay, and still so few that they fit the processor's cache
-_MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
-MAGIC_BYTES = max(map(len, _MAGIC))
-_ZSTANDARD_BYTES = 1024  # compressed, taken at once: few, since they may stand for ten thousand times as many
-DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError)
-
-
-def compression(head: bytes) -> str | None:
-    """gz, bz2, xz or zst by a file's first bytes; None for plain text."""
-    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:
@@ -34,16 +19,7 @@ def decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:
     A read gives at most what was asked for, and may give less before the end: so damage takes nothing of what stands
     before it.
     """
-    match kind:
-        case "gz":
-            return cast(BinaryIO, _Content(gzip.GzipFile(fileobj=raw, mode="rb"), raw))
-        case "bz2":
-            return cast(BinaryIO, _Content(bz2.BZ2File(raw), raw))
-        case "xz":
-            return cast(BinaryIO, _Content(lzma.LZMAFile(raw), raw))
-        case "zst":
-            return cast(BinaryIO, _Content(_Zstandard(raw), raw))
-    return raw
+    return cast(BinaryIO, Decompressed(raw, kind)) if kind else raw
 
 
 def open_content(path: Path) -> BinaryIO:
@@ -67,49 +43,6 @@ def read_exactly(content: BinaryIO, size: int) -> bytes:
         parts.append(data)
         size -= len(data)
     return b"".join(parts)
-
-
-class _Decompressor(Protocol):
-    def read1(self, size: int, /) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class _Content:
-    def __init__(self, decompressor: _Decompressor, raw: BinaryIO) -> None:
-        self.read = decompressor.read1  # `read` would lose what it had gathered when it meets damage
-        self.decompressor = decompressor
-        self.raw = raw
-
-    def close(self) -> None:
-        self.decompressor.close()
-        self.raw.close()
-
-
-class _Zstandard:
-    """Frames one after another. The library's own reader takes a file that ends within a frame for a whole one."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self.raw = raw
-        self.frame: zstandard.ZstdDecompressionObj | None = None
-        self.compressed = b""
-        self.ready = io.BytesIO()
-
-    def read1(self, size: int, /) -> bytes:
-        while not (data := self.ready.read(size)):
-            self.compressed = self.compressed or self.raw.read(_ZSTANDARD_BYTES)
-            if not self.compressed:
-                if self.frame:
-                    raise EOFError("the file ends within a frame")
-                return b""
-            self.frame = self.frame or zstandard.ZstdDecompressor().decompressobj()
-            self.ready = io.BytesIO(self.frame.decompress(self.compressed))
-            self.compressed = self.frame.unused_data
-            if self.frame.eof:
-                self.frame = None
-        return data
-
-    def close(self) -> None:
-        self.ready.close()
 
 
 @dataclass(frozen=True, slots=True)

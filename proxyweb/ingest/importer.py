@@ -5,24 +5,29 @@ from __future__ import annotations
 import gc
 import io
 import os
+import shutil
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
-from proxyweb.db.connection import transaction
+from proxyweb.db.connection import file_of, transaction
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest import sources
 from proxyweb.ingest.batch import Batch
 from proxyweb.ingest.batches import BATCHES_AHEAD, TRANSACTION_BYTES, Batches, BatchSource, parsed_aside
-from proxyweb.ingest.content import BLOCK_BYTES, MAGIC_BYTES, compression, decompressed, read_exactly
+from proxyweb.ingest.compressed import MAGIC_BYTES, compression
+from proxyweb.ingest.content import BLOCK_BYTES, decompressed, read_exactly
 from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.enrichment import BUILT_IN, Enrichment
+from proxyweb.ingest.examination import Believed, Examined, examine
 from proxyweb.ingest.scorer import Scorer
 from proxyweb.ingest.sources import Checkpoint, Overtaken
 from proxyweb.ingest.store import Store
@@ -88,11 +93,13 @@ class Importer:
 
     def import_stream(self, stream: BinaryIO) -> Summary:
         """Everything that comes out of a pipe and was not read before. A pipe can't be read twice: content that begins
-        like a known one, and differs later than its first 64 KiB, is refused."""
+        like a known one, and differs later than its first 64 KiB, is refused. What is compressed is kept in a file
+        first, since it has to be examined before it is read."""
         summary = Summary()
         magic = read_exactly(stream, MAGIC_BYTES)
-        raw = cast(BinaryIO, _Peeked(magic, stream))
-        content = decompressed(raw, compression(magic))
+        content = raw = cast(BinaryIO, _Peeked(magic, stream))
+        if compression(magic):
+            return self._import_kept(raw)
         head = read_exactly(content, sources.CHUNK)
         content = cast(BinaryIO, _Peeked(head, content))
         checkpoint, _ = self._identify(Checkpoint("-"), lambda: io.BytesIO(head), False)
@@ -110,15 +117,32 @@ class Importer:
             raise ImportFailed("Another process reads the same content. Import it again when it is done.") from None
         return summary
 
+    def _import_kept(self, stream: BinaryIO) -> Summary:
+        try:
+            with TemporaryFile(dir=file_of(self.conn).parent, buffering=0) as kept:
+                shutil.copyfileobj(stream, kept, BLOCK_BYTES)
+                kept.seek(0)
+                return self._import_open(cast(BinaryIO, kept), Path("-"), False)
+        except OSError as error:
+            raise ImportFailed(f"What comes in can't be kept: {error.strerror or error}.") from error
+
     def _import_open(self, raw: BinaryIO, path: Path, again: bool) -> Summary:
         summary = Summary()
         status = os.fstat(raw.fileno())
         kind = compression(raw.read(MAGIC_BYTES))
         finished = kind is not None or time.time() - status.st_mtime > STILL_WRITTEN_SECONDS
 
+        @cache
+        def examined() -> Examined:
+            return examine(raw, kind) if kind else Examined(0)
+
+        def believed(content: BinaryIO, position: int = 0, unexamined: int = 0) -> BinaryIO:
+            return cast(BinaryIO, Believed(content, examined, position, unexamined)) if kind else content
+
         def from_the_beginning() -> BinaryIO:
             raw.seek(0)
-            return decompressed(cast(BinaryIO, open(os.dup(raw.fileno()), "rb", buffering=0)), kind)
+            own = cast(BinaryIO, open(os.dup(raw.fileno()), "rb", buffering=0))  # noqa: SIM115
+            return believed(decompressed(own, kind), unexamined=sources.BLOCK)
 
         while True:
             new = Checkpoint(str(path), device=status.st_dev, inode=status.st_ino)
@@ -126,11 +150,13 @@ class Importer:
                 checkpoint, known = self._identify(new, from_the_beginning, again)
                 summary.skipped = summary.skipped or checkpoint.position
                 if known:
+                    summary.damage = examined().told()
                     self._tell(summary, status.st_size)
                     return summary
                 raw.seek(0)
                 content = decompressed(raw, kind)
                 within_line = _skip(content, checkpoint.position)
+                content = believed(content, checkpoint.position)
                 self._import(content, raw, checkpoint, finished, summary, within_line)
                 return summary
             except Overtaken:

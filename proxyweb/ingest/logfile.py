@@ -14,7 +14,8 @@ from typing import BinaryIO, cast
 
 from proxyweb.ingest import squid
 from proxyweb.ingest.batch import Batch
-from proxyweb.ingest.content import compression, decompressed, read_exactly
+from proxyweb.ingest.compressed import MAGIC_BYTES, compression
+from proxyweb.ingest.content import decompressed, read_exactly
 from proxyweb.ingest.encoder import Encoder
 from proxyweb.ingest.sources import BLOCK, Checkpoint
 
@@ -88,16 +89,16 @@ class LogFile(ABC):
 
     def decompress(self, raw: BinaryIO) -> BinaryIO:
         """The content of what `raw` gave."""
-        return decompressed(raw, compression(self.read_at(6, 0)))
+        return decompressed(raw, compression(self.read_at(MAGIC_BYTES, 0)))
 
     def head(self) -> bytes:
         """The first 512 bytes of the content."""
-        with closing(self.open_content()) as content:
+        with closing(self.decompress(self.raw())) as content:
             return read_exactly(content, BLOCK)
 
     def holds_log_lines(self) -> bool:
         """Whether a line of an access log stands among the first ones."""
-        with closing(self.open_content()) as content:
+        with closing(self.decompress(self.raw())) as content:
             lines = read_exactly(content, squid.MAX_LINE).split(b"\n")
         return any(map(_is_log_line, lines))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from proxyweb.ingest.archive import Archive
-from proxyweb.ingest.content import compression
+from proxyweb.ingest.compressed import MAGIC_BYTES, compression
 from proxyweb.ingest.logfile import LogFile, open_regular
 from proxyweb.ingest.recognition import recognised
 from proxyweb.ingest.siblings import Sibling, siblings
@@ -215,7 +215,7 @@ class Watch:
         except OSError as error:
             log.error("%s can't be read: %s", sibling.path, error.strerror)
             return None
-        kind = Archive if compression(os.pread(descriptor, 6, 0)) else Tail
+        kind = Archive if compression(os.pread(descriptor, MAGIC_BYTES, 0)) else Tail
         file = kind(descriptor, sibling.path, self._pulse, now)
         if self._open_already(file.identity):  # it was renamed since it was listed
             file.close()

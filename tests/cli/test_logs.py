@@ -222,7 +222,7 @@ def test_check_of_a_database_that_is_none(run: Run, instance: Path) -> None:
     database.write_bytes(os.urandom(20_000))
     result = run("check")
     assert (result.exit_code, result.output.splitlines()[0]) == (
-        1, f"WRONG The database {database} is not an SQLite database.",
+        1, f"WRONG The database {database} is not an SQLite database, or its first page is damaged: restore a backup.",
     )  # fmt: skip
     database.unlink()
     result = run("check", PROXYWEB_ACCESS_LOG="/nowhere/access.log")

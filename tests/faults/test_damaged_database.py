@@ -31,7 +31,7 @@ PAGE, PAGES = 4096, 3
 
 
 def scribble(database: Path, choose: random.Random, first: int | None = None) -> None:
-    """Random bytes over pages in a row; the first page is left, without which it would be no database at all."""
+    """Random bytes over pages in a row."""
     pages = database.stat().st_size // PAGE
     with database.open("r+b") as file:
         file.seek((choose.randrange(1, pages - PAGES) if first is None else first) * PAGE)
@@ -49,10 +49,37 @@ def filled(instance: Path, writer: Writer) -> Path:
     return instance
 
 
-@pytest.mark.parametrize("seed", range(times(2, 40)))
-def test_wherever_it_is(seed: int, filled: Path, writer: Writer, make_app: Callable[..., APIFlask]) -> None:
+def the_first_pages(database: Path) -> None:
+    """Without these it is no SQLite database at all."""
+    scribble(database, random.Random(0), 0)
+
+
+def the_schema_format(database: Path) -> None:
+    """One bit of the header; SQLite has no code of its own for what it finds then."""
+    flip_bit(database, 47)
+
+
+def flip_bit(path: Path, at: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x10]))
+
+
+def anywhere(seed: int) -> Callable[[Path], None]:
+    return lambda database: scribble(database, random.Random(seed))
+
+
+DAMAGES = [the_first_pages, the_schema_format, *map(anywhere, range(times(2, 40)))]
+
+
+@pytest.mark.parametrize("damage_to", DAMAGES)
+def test_wherever_it_is(
+    damage_to: Callable[[Path], None], filled: Path, writer: Writer, make_app: Callable[..., APIFlask]
+) -> None:
     database = filled / "proxyweb.sqlite"
-    scribble(database, random.Random(seed))
+    damage_to(database)
     before = database.stat().st_ino
     follow = Follow(filled, writer.path)
     follow.start()

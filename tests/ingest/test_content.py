@@ -17,16 +17,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyweb.ingest.content import (
-    BLOCK_BYTES,
-    DAMAGE,
-    MAGIC_BYTES,
-    LineReader,
-    Lines,
-    compression,
-    open_content,
-    read_exactly,
-)
+from proxyweb.ingest.compressed import DAMAGE, MAGIC_BYTES, compression
+from proxyweb.ingest.content import BLOCK_BYTES, LineReader, Lines, open_content, read_exactly
 from proxyweb.ingest.squid import MAX_LINE
 from tests.ingest.factory import log, traffic
 
