@@ -24,6 +24,7 @@ from proxyweb.program_log import configure_log
 from proxyweb.secret import derived
 from proxyweb.secret import load as load_secret
 from proxyweb.settings import Remembered
+from proxyweb.url_counter import UrlCounter
 
 MOST_BODY_BYTES = 64 * 1024
 BLUEPRINTS = (
@@ -100,4 +101,5 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         bodies=Bodies(),
         probe=ProxyProbe(config.proxy_host, config.proxy_port),
         catalogue=Enrichment(config.shadow_it_file).catalogue,
+        url_counter=UrlCounter(config.database, config.url_counter_lock, clock),
     )

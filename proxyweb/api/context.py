@@ -27,6 +27,7 @@ from proxyweb.models import db
 from proxyweb.probe import ProxyProbe
 from proxyweb.queries.generations import generations as read_generations
 from proxyweb.settings import Remembered, Value
+from proxyweb.url_counter import UrlCounter
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Core:
     bodies: Bodies
     probe: ProxyProbe
     catalogue: Catalogue
+    url_counter: UrlCounter
 
 
 def core_of(app: Flask) -> Core:

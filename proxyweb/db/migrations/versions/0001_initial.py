@@ -20,6 +20,7 @@ How the log is kept, at about 68 bytes a request, everything in, where a native 
   (`audit_chain.py`).
 - `first_seen` says when something was first met, by whom: a domain or a client by anyone (`of_client_id` 0), a service
   by anyone and by each client. It is no rollup: what clear-old deletes stays known here.
+- `url_counts` keeps for minutes what was counted of the URLs of a long window, as JSON; deleting rows empties it.
 """
 
 from __future__ import annotations

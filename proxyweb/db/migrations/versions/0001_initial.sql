@@ -321,6 +321,13 @@ CREATE TABLE first_seen (
     PRIMARY KEY (subject, subject_id, of_client_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX first_seen_newest ON first_seen (subject, of_client_id, first_ms);
+CREATE TABLE url_counts (
+    window TEXT PRIMARY KEY,
+    since_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    counted_at INTEGER NOT NULL,
+    figures TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE service_statuses (
     name TEXT PRIMARY KEY,
     status TEXT NOT NULL CHECK (status IN ('approved', 'not approved', 'under review')),
