@@ -26,6 +26,7 @@ from proxyweb.program_log import configure_log
 from proxyweb.secret import derived
 from proxyweb.secret import load as load_secret
 from proxyweb.settings import Remembered
+from proxyweb.url_counter import UrlCounter
 
 MOST_BODY_BYTES = 64 * 1024
 BLUEPRINTS = (
@@ -108,4 +109,5 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         probe=ProxyProbe(config.proxy_host, config.proxy_port),
         catalogue=Enrichment(config.shadow_it_file).catalogue,
         exports=BoundedSemaphore(max(1, config.threads // 2)),
+        url_counter=UrlCounter(config.database, config.url_counter_lock, clock),
     )

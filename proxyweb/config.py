@@ -79,6 +79,10 @@ class Config:
     def backup_lock(self) -> Path:
         return self.instance / "backup.lock"
 
+    @property
+    def url_counter_lock(self) -> Path:
+        return self.instance / "url_counter.lock"
+
 
 @dataclass(frozen=True)
 class Variable:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+COUNTING_SECONDS = 2.6e-6
+"""A row, for the URLs of a long window; measured with ten million rows."""
+
 
 class ProxywebError(Exception):
     """Something a person can act on. `detail` is one sentence that says what to do."""
@@ -49,6 +52,17 @@ class QueryTimeout(ProxywebError):
 
     def __init__(self, detail: str = "This took too long; narrow the time range with since and until.") -> None:
         super().__init__(detail)
+
+
+class BeingCounted(ProxywebError):
+    """What was asked for is being counted aside; `rows` is of how many rows."""
+
+    status = 503
+
+    def __init__(self, rows: int) -> None:
+        seconds = max(1, round(rows * COUNTING_SECONDS))
+        super().__init__(f"{rows:,} requests are being counted, which takes about {seconds} s; ask again then.")
+        self.retry_after = min(seconds, 5)
 
 
 class Invalid(ProxywebError):

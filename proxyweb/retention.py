@@ -18,6 +18,7 @@ from proxyweb.ingest.postings import SEGMENT_BITS, SEGMENT_ROWS, TABLES, rebuild
 from proxyweb.ingest.rollups import ROLLUPS
 from proxyweb.ingest.subtraction import Subtraction, renew_last_times
 from proxyweb.ingest.zones import ZONE_BITS, rebuild_zones
+from proxyweb.queries.url_counts import forget as forget_url_counts
 
 DAY_MS = 86_400_000
 PAUSE_SECONDS = 0.01  # between transactions, so that whoever waits for the write lock gets it
@@ -78,6 +79,7 @@ def _clear_segment(conn: sqlite3.Connection, segment: int, subtraction: Subtract
     next_id = conn.execute("SELECT value FROM counters WHERE name = 'next_id'").fetchone()[0]
     if next_id > last:
         rebuild_segment(conn, segment)
+    forget_url_counts(conn)
     advance(conn, "deletions")
     advance(conn, "logs")
     return deleted
@@ -94,6 +96,7 @@ def clear_all(conn: sqlite3.Connection) -> int:
             conn.execute(f"DELETE FROM {table}")
         for table in ("peers", "users_seen", "user_agents", "waf_verdicts", "extensions", "services"):
             conn.execute(f"DELETE FROM {table} WHERE id > 0")
+        forget_url_counts(conn)
         advance(conn, "deletions")
         advance(conn, "logs")
     give_back(conn)

@@ -28,6 +28,7 @@ from proxyweb.models import db
 from proxyweb.probe import ProxyProbe
 from proxyweb.queries.generations import generations as read_generations
 from proxyweb.settings import Remembered, Value
+from proxyweb.url_counter import UrlCounter
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Core:
     probe: ProxyProbe
     catalogue: Catalogue
     exports: BoundedSemaphore
+    url_counter: UrlCounter
 
 
 def core_of(app: Flask) -> Core:

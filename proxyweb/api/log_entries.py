@@ -70,6 +70,7 @@ class LogFilters(Query):
     search: Annotated[Text | None, Field(description="Part of the destination; letters in either case.")] = None
     client: Annotated[Text | None, Field(description="An address, or a network such as `10.0.0.0/8`.")] = None
     domain: Annotated[Text | None, Field(description="A host, or anything below it.")] = None
+    service: Annotated[Text | None, Field(description="A service of shadow IT, by its name.")] = None
     method: Text | None = None
     status: Annotated[Text | None, Field(description="`403`, `4xx`, or a result code such as `TCP_DENIED`.")] = None
     blocked: Flag | None = None
@@ -88,7 +89,7 @@ class LogFilters(Query):
             _refuse_whole(self.client, self.user)
         return Filters(
             self.search, self.client, self.domain, self.method, self.status, self.blocked, self.reason, self.user,
-            self.since, self.until, after_id,
+            self.since, self.until, after_id, self.service,
         )  # fmt: skip
 
 

@@ -35,12 +35,14 @@ Status = Literal["approved", "not approved", "under review"]
 class ServiceInUse(Shape):
     """A service, and what it was used in the window. `clients` is how many used it, `first_seen` its very first use.
 
-    `status` is what an admin said of it, empty at first. `domain`, `risk` and `note` are the catalogue's, empty where
-    it says nothing and for a service that is no longer in it.
+    `status` is what an admin said of it, empty at first. `domains`, of which `domain` is the first, `risk` and `note`
+    are the catalogue's, empty where it says nothing and for a service that is no longer in it. Its requests are those
+    of `/api/logs?service=NAME`.
     """
 
     name: str
     domain: str
+    domains: list[str]
     requests: int
     category: str
     clients: int
@@ -89,7 +91,8 @@ def shadow_it(parameters: WindowQuery) -> Response:
         found.append(
             {
                 "name": use.name,
-                "domain": service.domains[0],
+                "domain": next(iter(service.domains), ""),
+                "domains": service.domains,
                 "requests": use.requests,
                 "category": service.category,
                 "clients": use.clients,
@@ -133,7 +136,7 @@ def catalogued(name: str) -> Service | None:
 
 def described(name: str) -> Service:
     """What the catalogue says of a service that the log knows; hardly anything when it is no longer in it."""
-    return catalogued(name) or Service(name, NO_CATEGORY, ("",))
+    return catalogued(name) or Service(name, NO_CATEGORY, ())
 
 
 @lru_cache(1)

@@ -1,8 +1,8 @@
-"""Which URLs, on demand: the one analysis that reads rows, for windows that are short enough."""
+"""Which URLs, on demand: the one analysis that reads rows, while one waits or, where they are many, aside."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -14,22 +14,27 @@ from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
 from proxyweb.api.envelope import success
-from proxyweb.api.parameters import Query, Whole
-from proxyweb.api.windows import GRAIN, bounds, ending_now
+from proxyweb.api.parameters import Whole
+from proxyweb.api.windows import GRAIN, WindowName, WindowQuery, bounds, ending_now
 from proxyweb.db.connection import snapshot
-from proxyweb.errors import QueryTimeout
-from proxyweb.queries import urls
+from proxyweb.errors import BeingCounted, QueryTimeout
+from proxyweb.queries.log_counts import requests_in
+from proxyweb.queries.url_counts import UrlCounts, kept
+from proxyweb.queries.urls import ranked_urls
+from proxyweb.url_counter import MOST
 
 blueprint = APIBlueprint("urls", __name__, tag="Analytics")
 
 TOO_LONG = "Reading the requests of this time took too long; take window=1h, or ask again when less is going on."
+AT_ONCE = ("1h", "24h")
+"""Windows whose rows are read while one waits. Longer ones are counted aside."""
 
 
-class UrlsQuery(Query):
+class UrlsQuery(WindowQuery):
     """Which time, and how many of each."""
 
-    window: Annotated[Literal["1h", "24h"], Field(description="How far back; longer would take too long.")] = "1h"
-    limit: Annotated[int, Whole(1, 200)] = 50
+    window: Annotated[WindowName, Field(description="How far back; more than 24h is counted aside.")] = "1h"
+    limit: Annotated[int, Whole(1, MOST)] = 50
 
 
 class UrlCounted(Shape):
@@ -46,8 +51,8 @@ class UrlCounted(Shape):
 class UrlList(Shape):
     """URLs of requests that are no tunnels, which have none: `requests` of them for `distinct_urls` different ones, of
     which `distinct_not_found` were answered with 404. `mean_ms` and `longest_ms` are how long these requests took.
-    `referring_sites` are the hosts of pages that led to a request, where the log's format has referers; `servers` are
-    the origins and parent proxies that Squid asked, also for tunnels. Lists are most first."""
+    `referrers` are the pages that led to a request, where the log's format has referers, and `referring_sites` their
+    hosts; `servers` are the origins and parent proxies that Squid asked, also for tunnels. Lists are most first."""
 
     since: str
     until: str
@@ -55,12 +60,14 @@ class UrlList(Shape):
     distinct_urls: int
     distinct_not_found: int
     distinct_referring_sites: int
+    distinct_referrers: int
     distinct_servers: int
     mean_ms: int
     longest_ms: int
     urls: list[UrlCounted]
     not_found: list[UrlCounted]
     referring_sites: list[Counted]
+    referrers: list[Counted]
     servers: list[Counted]
 
 
@@ -69,46 +76,35 @@ class UrlList(Shape):
 @query(UrlsQuery)
 @answers(Answer[UrlList])
 def url_list(parameters: UrlsQuery) -> Response:
-    """The URLs asked for most, those not found, the sites that led to requests, and the servers that Squid asked.
+    """The URLs asked for most, those not found, the pages that led to requests, and the servers that Squid asked.
 
-    Read from the log's rows, about a second for a million of them; 503 when that takes longer than a query may.
+    Read from the log's rows, about a second for a million of them; 503 when that takes longer than a query may. More
+    than 24 hours are counted aside: 503 with Retry-After until that is done, and then ten minutes long what was counted
+    up to `until`.
     """
-    limit = parameters.limit
+    counts = _at_once(parameters) if parameters.window in AT_ONCE else _aside(parameters.window)
+    figures = {
+        name: value[: parameters.limit] if isinstance(value, list) else value for name, value in counts.figures.items()
+    }
+    return success({**bounds(counts.window), **figures})
+
+
+def _at_once(parameters: UrlsQuery) -> UrlCounts:
     try:
         with context.reading() as conn, snapshot(conn):
             window = ending_now(conn, parameters.window)
-            found = urls.urls(conn, window, limit)
-            sites = urls.referring_sites(conn, window)
-            servers = urls.servers(conn, window)
+            return UrlCounts(window, ranked_urls(conn, window, parameters.limit))
     except QueryTimeout:
         raise QueryTimeout(TOO_LONG) from None
-    return success(
-        {
-            **bounds(window),
-            "requests": found.requests,
-            "distinct_urls": found.distinct,
-            "distinct_not_found": found.distinct_not_found,
-            "distinct_referring_sites": len(sites),
-            "distinct_servers": len(servers),
-            "mean_ms": _mean(found.total_ms, found.requests),
-            "longest_ms": found.longest_ms,
-            "urls": [_shown(url) for url in found.most],
-            "not_found": [_shown(url) for url in found.not_found],
-            "referring_sites": [{"name": name, "count": count} for name, count in sites[:limit]],
-            "servers": [{"name": name, "count": count} for name, count in servers[:limit]],
-        }
-    )
 
 
-def _shown(url: urls.Url) -> dict[str, str | int]:
-    return {
-        "url": url.url,
-        "requests": url.requests,
-        "bytes": url.bytes,
-        "mean_ms": _mean(url.total_ms, url.requests),
-        "longest_ms": url.longest_ms,
-    }
-
-
-def _mean(total_ms: int, requests: int) -> int:
-    return round(total_ms / requests) if requests else 0
+def _aside(name: WindowName) -> UrlCounts:
+    """What was counted lately; raises BeingCounted, having had it begun, where there is nothing."""
+    with context.reading() as conn, snapshot(conn):
+        counts = kept(conn, name, context.now())
+        if counts is not None:
+            return counts
+        window = ending_now(conn, name)
+        rows = requests_in(conn, window)
+    context.core().url_counter.begin(name, window.until_ms / 1000)
+    raise BeingCounted(rows)

@@ -10,6 +10,7 @@ from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.ingest.zones import IN_ZONE
 from proxyweb.queries.matches import count_by_postings, ids_in, open_from, segments
 from proxyweb.queries.selection import Selection
+from proxyweb.queries.windows import Window
 
 _BLOCKED = " + ".join(BLOCKING_REASONS)
 
@@ -65,6 +66,12 @@ def _by_segments(conn: sqlite3.Connection, selection: Selection) -> int:
         counted = count_by_postings(conn, dimension, values, [segment.number for segment in by_length])
         touched = [segment for segment in touched if segment not in by_length]
     return counted + sum(len(ids_in(conn, segment, selection, segment.first_id >= still_open)) for segment in touched)
+
+
+def requests_in(conn: sqlite3.Connection, window: Window) -> int:
+    """How many requests a window has."""
+    counted = "SELECT coalesce(sum(requests), 0) FROM hourly_requests WHERE hour BETWEEN :first AND :last"
+    return int(conn.execute(counted, window.hours).fetchone()[0])
 
 
 def stats(conn: sqlite3.Connection) -> dict[str, Any]:

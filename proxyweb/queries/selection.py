@@ -26,6 +26,7 @@ class Filters:
     since_ms: int | None = None
     until_ms: int | None = None
     after_id: int | None = None
+    service: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,9 @@ def select(
         values["client"] = _clients(conn, filters.client, mask_client)
     if filters.domain is not None:
         values["host"] = _hosts(conn, filters.domain)
+    if filters.service is not None:
+        of_service = _hosts_of_service(conn, filters.service)
+        values["host"] = values["host"] & of_service if "host" in values else of_service
     if filters.user is not None:
         values["user"] = _users(conn, filters.user, mask_user)
     if any(value is not None for value in (filters.method, filters.status, filters.blocked, filters.reason)):
@@ -148,6 +152,16 @@ def _hosts(conn: sqlite3.Connection, domain: str) -> frozenset[int]:
         "SELECT id FROM hosts WHERE host = :domain"
         " OR (NOT is_address AND substr(host, -length(:domain) - 1) = '.' || :domain)",
         domain=domain.lower().strip("."),
+    )
+
+
+def _hosts_of_service(conn: sqlite3.Connection, wanted: str) -> frozenset[int]:
+    """The hosts that count as a service's, which may be below several domains."""
+    return _ids(
+        conn,
+        "SELECT h.id FROM services AS s JOIN hosts AS h ON h.service_id = s.id AND h.service_id > 0"
+        " WHERE s.name = :wanted COLLATE NOCASE",
+        wanted=wanted,
     )
 
 

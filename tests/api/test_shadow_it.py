@@ -21,7 +21,7 @@ DAY = 86_400
 LINES = """\
 {0}.000      7 10.0.0.1 TCP_TUNNEL/200 100 CONNECT www.dropbox.com:443 - HIER_DIRECT/192.0.2.1 -
 {1}.000      7 10.0.0.1 TCP_TUNNEL/200 200 CONNECT www.dropbox.com:443 - HIER_DIRECT/192.0.2.1 -
-{1}.500      7 10.0.0.2 TCP_TUNNEL/200 300 CONNECT dropbox.com:443 - HIER_DIRECT/192.0.2.1 -
+{1}.500      7 10.0.0.2 TCP_TUNNEL/200 300 CONNECT content.dropboxapi.com:443 - HIER_DIRECT/192.0.2.1 -
 {1}.600      0 10.0.9.3 TCP_DENIED/403 400 CONNECT dropbox.com:443 - HIER_NONE/- -
 {2}.000      7 10.0.0.1 TCP_TUNNEL/200 500 CONNECT chatgpt.com:443 - HIER_DIRECT/192.0.2.2 -
 {2}.100      7 10.0.0.1 TCP_TUNNEL/200 600 CONNECT chatgpt.com:443 - HIER_DIRECT/192.0.2.2 -
@@ -61,6 +61,7 @@ def test_a_service_has_everything_the_contract_names(viewer: Client) -> None:
     assert answer.json["data"][0] == {
         "name": "Dropbox",
         "domain": "dropbox.com",
+        "domains": ["dropbox.com", "dropboxusercontent.com", "dropboxapi.com", "dropboxstatic.com", "db.tt"],
         "requests": 3,
         "category": "Cloud storage",
         "clients": 3,
@@ -90,6 +91,20 @@ def test_a_service_has_everything_the_contract_names(viewer: Client) -> None:
 def test_windows(viewer: Client, window: str, expected: list[tuple[str, int, int]]) -> None:
     found = services(viewer, f"window={window}")
     assert [(service["name"], service["requests"], service["clients"]) for service in found] == expected
+
+
+@pytest.mark.usefixtures("traffic")
+def test_a_services_requests_are_in_the_log_by_its_name(viewer: Client) -> None:
+    for service in services(viewer, "window=all"):
+        name = service["name"]
+        found = viewer.get("/api/logs", query_string={"service": name}).json
+        assert (found["total"], len(found["data"])) == (service["requests"], service["requests"]), name
+    assert viewer.get("/api/logs?service=dropbox&domain=dropbox.com").json["total"] == 3
+    assert viewer.get("/api/logs?domain=dropbox.com").json["total"] == 3
+    for nothing in ("service=Nobody", "service=Dropbox&domain=site.test", "service=Slack"):
+        assert viewer.get(f"/api/logs?{nothing}").json["total"] == 0
+    exported = viewer.get("/api/logs/export?format=ndjson&service=Dropbox").data.splitlines()
+    assert len(exported) == 4
 
 
 @pytest.mark.usefixtures("traffic")

@@ -17,7 +17,7 @@ from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.privacy import mask_address
 from proxyweb.queries.clients import activity
 from proxyweb.queries.results import clients_by_day, hours_of_day, media_type, results
-from proxyweb.queries.urls import referring_sites, servers, urls
+from proxyweb.queries.urls import referrers, servers, urls
 from proxyweb.queries.users import busiest_users
 from proxyweb.queries.windows import Window, window
 from tests.counted_hours import HOURS, count_hours
@@ -30,8 +30,11 @@ TYPES = ("text/html", "text/html; charset=utf-8", "Text/HTML ;x=1", "image/png",
 RESULTS = (("TCP_MISS", 200), ("TCP_MISS", 404), ("TCP_HIT", 200), ("TCP_MISS_ABORTED", 0), ("TCP_DENIED", 403))
 CLIENTS = (*(f"10.0.{number % 3}.{number}" for number in range(60)), "2001:db8:1:2::3", "2001:db8:1::4", "pc-7.lan")
 PATHS = ("", "x", "x?y=1", "?z", *(f"p/{number}" for number in range(40)))
-REFERERS = ("", "http://a.test/x", "https://A.test:8443/", "http://u:p@b.test?q", "b.test/x", "android-app://com.x")
-SITES = {"http://a.test/x": "a.test", "https://A.test:8443/": "a.test", "http://u:p@b.test?q": "b.test"}
+REFERERS = ("", "http://a.test/x", "https://A.test:8443/", "http://u:p@b.test?q", "http://u@b.test/@x", "b.test/x",
+            "android-app://com.x", "http://b.test/@x")  # fmt: skip
+SITES = {"http://a.test/x": "a.test", "https://A.test:8443/": "a.test", "http://u:p@b.test?q": "b.test",
+         "http://u@b.test/@x": "b.test", "http://b.test/@x": "b.test"}  # fmt: skip
+WITHOUT_USER = {"http://u:p@b.test?q": "http://b.test?q", "http://u@b.test/@x": "http://b.test/@x"}
 WINDOWS = ("1h", "24h", "7d", "30d", "all")
 
 
@@ -181,9 +184,13 @@ def test_servers(varied: sqlite3.Connection, of: Window) -> None:
     assert servers(varied, of) == ranked(peers)
 
 
-def test_referring_sites(varied: sqlite3.Connection, of: Window) -> None:
-    sites = Counter(SITES.get(row.referer, "com.x") for row in rows(varied, **of.row_bounds) if "://" in row.referer)
-    assert referring_sites(varied, of) == ranked(sites)
+@pytest.mark.parametrize("limit", [2, 200])
+def test_referrers(varied: sqlite3.Connection, of: Window, limit: int) -> None:
+    led = [row.referer for row in rows(varied, **of.row_bounds) if "://" in row.referer]
+    sites = Counter(SITES.get(referer, "com.x") for referer in led)
+    pages = Counter(WITHOUT_USER.get(referer, referer) for referer in led)
+    assert len(pages) > 3
+    assert referrers(varied, of, limit) == (len(pages), ranked(pages)[:limit], ranked(sites))
 
 
 @pytest.mark.parametrize("masked", [False, True])

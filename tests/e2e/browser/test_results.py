@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, expect
@@ -106,6 +107,20 @@ def test_nothing_at_all_says_what_to_do(open_page: Callable[..., Page]) -> None:
     expect(page.locator("#browsers")).to_contain_text("proxyweb squid-conf")
 
 
+def shown_urls(page: Page) -> list[list[list[str | None]]]:
+    """The rows of each ranking."""
+    return [
+        [[cell.text_content() for cell in row.locator("td").all()] for row in part.locator("tbody tr").all()]
+        for part in page.locator("#urls table").all()
+    ]
+
+
+def expected_urls(data: dict[str, Any]) -> list[list[list[str]]]:
+    of_urls = [[[row["url"], f"{row['requests']:,}"] for row in data[part]] for part in ("urls", "not_found")]
+    named = ("referring_sites", "referrers", "servers")
+    return [*of_urls, *([[row["name"], f"{row['count']:,}"] for row in data[part]] for part in named)]
+
+
 def test_urls_are_counted_when_asked_for(
     open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
 ) -> None:
@@ -114,14 +129,7 @@ def test_urls_are_counted_when_asked_for(
     page.get_by_role("button", name="Last 24 hours").click()
     data = dashboard.api("/api/analytics/urls?window=24h&limit=20")["data"]
     expect(page.locator("#urls-said")).to_contain_text(f"{data['requests']:,} requests that are no tunnels")
-    shown = [
-        [[cell.text_content() for cell in row.locator("td").all()] for row in part.locator("tbody tr").all()]
-        for part in page.locator("#urls table").all()
-    ]
-    expected = [[[row["url"], f"{row['requests']:,}"] for row in data[part]] for part in ("urls", "not_found")]
-    for part in ("referring_sites", "servers"):
-        expected.append([[row["name"], f"{row['count']:,}"] for row in data[part]])
-    assert shown == expected
+    assert shown_urls(page) == expected_urls(data)
     assert page.locator("#content :is(img, script, iframe, object)").count() == 0
     assert violations(page) == []
     busy = '{"status": "error", "detail": "Reading took too long."}'
@@ -130,5 +138,27 @@ def test_urls_are_counted_when_asked_for(
     page.get_by_role("button", name="Last hour").click()
     expect(page.locator("#urls-said")).to_have_text("Reading took too long.")
     assert page.locator("#urls table").count() == 0
+    assert {"503" in complaint for complaint in complaints} == {True}
+    complaints.clear()
+
+
+def test_urls_of_a_month_are_waited_for(
+    open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
+) -> None:
+    page = open_page("/results?window=30d")
+    page.get_by_role("button", name="Last 30 days").click()
+    expect(page.locator("#urls-said")).to_contain_text("requests are being counted, which takes about 1 s")
+    expect(page.locator("#urls-said")).to_contain_text("requests that are no tunnels")
+    data = dashboard.api("/api/analytics/urls?window=30d&limit=20")["data"]
+    assert shown_urls(page) == expected_urls(data)
+    waiting = '{"status": "error", "detail": "Being counted."}'
+    slow = {"status": 503, "content_type": "application/json", "body": waiting, "headers": {"Retry-After": "1"}}
+    page.route("**/api/analytics/urls?window=all*", lambda route: route.fulfill(**slow))
+    page.get_by_role("button", name="All", exact=True).last.click()
+    expect(page.locator("#urls-said")).to_have_text("Being counted.")
+    page.get_by_role("button", name="Last hour").click()  # another one is not waited for behind it
+    expect(page.locator("#urls-said")).to_contain_text("requests that are no tunnels")
+    page.wait_for_timeout(1200)
+    expect(page.locator("#urls-said")).to_contain_text("requests that are no tunnels")
     assert {"503" in complaint for complaint in complaints} == {True}
     complaints.clear()

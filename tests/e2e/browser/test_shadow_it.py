@@ -85,10 +85,13 @@ def test_the_address_says_what_is_shown(open_page: Callable[..., Page], dashboar
     assert names(page) == [name for name, row in of_api.items() if row["category"] == "Social"]
 
 
-def test_a_service_leads_to_its_requests(open_page: Callable[..., Page]) -> None:
+def test_a_service_leads_to_its_requests(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page(PATH)
     service(page, "Slack").get_by_role("link").click()
-    expect(page).to_have_url(re.compile(r"/logs\?domain=slack\.com&since=-7d$"))
+    expect(page).to_have_url(re.compile(r"/logs\?service=Slack&since=-7d$"))
+    expect(page.get_by_label("Service of shadow IT")).to_have_value("Slack")
+    total = dashboard.api("/api/logs?service=Slack&since=-7d&limit=1")["total"]
+    expect(page.locator("#found")).to_have_text(f"{total:,} requests")
 
 
 def test_a_status_is_stored_and_in_the_audit_log(open_page: Callable[..., Page], dashboard: Dashboard) -> None:

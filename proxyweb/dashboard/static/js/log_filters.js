@@ -4,7 +4,7 @@ import { byId, fill } from "./elements.js";
 import { instant } from "./format.js";
 import { say } from "./words.js";
 
-export const FILTERS = ["search", "client", "domain", "method", "status", "blocked", "reason", "user", "since", "until"];
+export const FILTERS = ["search", "client", "domain", "service", "method", "status", "blocked", "reason", "user", "since", "until"];
 const KNOWN = [...FILTERS, "sort", "order", "cursor", "live"];
 const RELATIVE = /^-\d+[smhd]$/;
 

@@ -1,8 +1,8 @@
 // Shadow IT's table: categories, and in each the services in use, with a status that an admin changes in place.
 
-import { address } from "./api.js";
 import { el, fill } from "./elements.js";
 import { bytes, number, time } from "./format.js";
+import { logOf } from "./leads.js";
 import { sinceOf } from "./log_links.js";
 import { say } from "./words.js";
 
@@ -66,11 +66,12 @@ export function serviceRow(name, store) {
   return { node: el("tr", { role: "row", "data-service": name }, Object.values(cells)), update };
 }
 
-function nameOf({ name, domain, note }, window) {
-  const href = domain && address("/logs", { domain, since: sinceOf(window) });
+function nameOf({ name, domain, domains, note }, window) {
+  const href = logOf({ service: name, since: sinceOf(window) });
+  const more = domains.length > 1 ? ` ${say("shadow_it.more_domains", { count: number(domains.length - 1) })}` : "";
   return [
-    el(href ? "a" : "span", { href, class: "service-link", title: href && say("shadow_it.in_the_log", { domain }) }, name),
-    el("span", { class: "service-domain" }, domain),
+    el("a", { href, class: "service-link", title: say("shadow_it.in_the_log", { name }) }, name),
+    el("span", { class: "service-domain", title: domains.join("\n") }, domain, more),
     note ? el("span", { class: "service-note" }, note) : null,
   ];
 }

@@ -5,26 +5,47 @@ import { byId, el, fill } from "./elements.js";
 import { duration, number, time } from "./format.js";
 import { logOf } from "./leads.js";
 import { ranking } from "./ranking.js";
-import { saying } from "./said.js";
+import { said, saying } from "./said.js";
 import { say } from "./words.js";
 
+const AT_ONCE = ["1h", "24h"];
 const RANKED = 20;
 const LONGEST = 2000; // letters that the log's filter takes
 
-/** Makes the buttons of #urls-choice work. */
+/** Makes the buttons of #urls-choice work. Another one ends what is being waited for. */
 export function urlCounts() {
   const buttons = byId("urls-choice");
+  let waiting = new AbortController();
   buttons.addEventListener("click", async ({ target }) => {
     const button = target.closest("button");
-    if (!button || buttons.getAttribute("aria-busy")) return;
+    if (!button) return;
+    waiting.abort();
+    const { signal } = waiting = new AbortController();
     buttons.setAttribute("aria-busy", "true");
     for (const one of buttons.children) one.setAttribute("aria-pressed", String(one === button));
     fill(byId("urls"));
-    fill(byId("urls-said"), say("results.urls.counting"));
-    byId("urls-said").classList.remove("is-bad");
-    await saying("urls-said", async () => show((await get("/api/analytics/urls", { window: button.value, limit: RANKED })).data));
-    buttons.removeAttribute("aria-busy");
+    said("urls-said", say("results.urls.counting"));
+    try {
+      await saying("urls-said", async () => show(await counted(button.value, signal)));
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
+    }
+    if (!signal.aborted) buttons.removeAttribute("aria-busy");
   });
+}
+
+/** What the API counted, once it has: it counts long times aside, and says meanwhile when to ask again. */
+async function counted(window, signal) {
+  for (;;) {
+    try {
+      return (await get("/api/analytics/urls", { window, limit: RANKED }, { signal })).data;
+    } catch (error) {
+      if (!error.retryAfter || AT_ONCE.includes(window)) throw error;
+      said("urls-said", error.detail);
+      await new Promise((resolve) => { setTimeout(resolve, error.retryAfter * 1000); });
+      signal.throwIfAborted();
+    }
+  }
 }
 
 /** Shows the rankings, and gives the sentence that says what they cover. */
@@ -36,6 +57,7 @@ function show(found) {
     part("most", found.distinct_urls, linked(found.urls, {}), "columns.url"),
     part("not_found", found.distinct_not_found, linked(found.not_found, { status: "404" }), "columns.url"),
     part("referring", found.distinct_referring_sites, found.referring_sites, "columns.site"),
+    part("referrers", found.distinct_referrers, found.referrers, "columns.page"),
     part("servers", found.distinct_servers, found.servers, "columns.address")));
   const took = { mean: lasted(found.mean_ms), longest: lasted(found.longest_ms) };
   return [time(since), " – ", time(until), ": ", say("results.urls.covers", { requests: number(requests), ...took })];

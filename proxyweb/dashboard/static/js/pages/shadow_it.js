@@ -1,11 +1,11 @@
 // Shadow IT: services that people bring to work themselves, what the admins say of them, and what is new.
 
-import { address, get, send } from "../api.js";
+import { get, send } from "../api.js";
 import { choices } from "../choices.js";
 import { byId, el, fill } from "../elements.js";
 import { bytes, number, time } from "../format.js";
 import { arrange, lastingRows } from "../lasting_rows.js";
-import { pageOfClient } from "../leads.js";
+import { logOf, pageOfClient } from "../leads.js";
 import { live } from "../live.js";
 import { categoryRow, serviceRow, serviceTable } from "../service_rows.js";
 import { table } from "../table.js";
@@ -68,9 +68,9 @@ function show({ isAsked = false } = {}) {
   ]), { isAsked });
 }
 
-function matches({ name, domain, category, status }) {
+function matches({ name, domains, category, status }) {
   const text = chosen.search.trim().toLowerCase();
-  return (!text || `${name}\n${domain}`.toLowerCase().includes(text))
+  return (!text || [name, ...domains].join("\n").toLowerCase().includes(text))
     && (!chosen.category || category === chosen.category)
     && (!chosen.status || (status || "none") === chosen.status);
 }
@@ -113,8 +113,7 @@ function categoryChoice(all) {
 }
 
 function showNew({ services: found, domains }) {
-  const newServices = found.map((service) => ({ ...service, domain: used.find(({ name }) => name === service.name)?.domain }));
-  const text = JSON.stringify([newServices, domains]);
+  const text = JSON.stringify([found, domains]);
   if (text === shownNew) return;
   shownNew = text;
   const first = [
@@ -124,15 +123,13 @@ function showNew({ services: found, domains }) {
   fill(byId("new-services"), table([
     { title: say("shadow_it.service"), class: "new-name", cell: newService },
     ...first,
-  ], newServices, { caption: say("shadow_it.new_services"), empty: say("shadow_it.new_services_empty"), kind: "table-sm news stack-news" }));
+  ], found, { caption: say("shadow_it.new_services"), empty: say("shadow_it.new_services_empty"), kind: "table-sm news stack-news" }));
   fill(byId("new-domains"), table([
-    { title: say("shadow_it.domain"), class: "new-name", cell: ({ domain }) => el("a", { href: address("/logs", { domain, since: NEW_SINCE }), class: "name", title: domain }, domain) },
+    { title: say("shadow_it.domain"), class: "new-name", cell: ({ domain }) => el("a", { href: logOf({ domain, since: NEW_SINCE }), class: "name", title: domain }, domain) },
     ...first,
   ], domains, { caption: say("shadow_it.new_domains"), empty: say("shadow_it.new_domains_empty"), kind: "table-sm news stack-news" }));
 }
 
-/** A link where the domain is known, which only the services of the window tell. */
-function newService({ name, category, domain }) {
-  const href = domain && address("/logs", { domain, since: NEW_SINCE });
-  return [el(href ? "a" : "span", { href, class: "name", title: name }, name), el("span", { class: "service-domain" }, category)];
+function newService({ name, category }) {
+  return [el("a", { href: logOf({ service: name, since: NEW_SINCE }), class: "name", title: name }, name), el("span", { class: "service-domain" }, category)];
 }
