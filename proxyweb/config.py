@@ -167,9 +167,11 @@ def _form(value: str) -> str:
 
 
 def _yes_or_no(value: str) -> bool | None:
-    if value.lower() not in ("", "yes", "no"):
+    """`true` and `false` are how TOML writes it."""
+    meanings = {"": None, "yes": True, "true": True, "no": False, "false": False}
+    if value.lower() not in meanings:
         raise ValueError("must be yes or no")
-    return value.lower() == "yes" if value else None
+    return meanings[value.lower()]
 
 
 def _level(value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -75,6 +76,7 @@ def configure_log(level: str, form: str = "text") -> None:
         logger.addHandler(handler)
         if form == "json":
             sys.excepthook = _log_crash
+            threading.excepthook = lambda ended: _log_crash(ended.exc_type, ended.exc_value, ended.exc_traceback)
 
 
 def announce(message: str, form: str) -> None:
@@ -95,8 +97,7 @@ def complain(message: str, form: str) -> None:
         click.echo(f"proxyweb: {printable(message)}", err=True)
 
 
-def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-    else:
-        logging.getLogger("proxyweb").critical("the program ends by an error of its own", exc_info=(kind, error, trace))
+def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is None or issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    logging.getLogger("proxyweb").critical("ended by an error of the program's own", exc_info=(kind, error, trace))

@@ -1,9 +1,9 @@
 #!/bin/sh
-# What the tests need beside Python: Debian's squid, chromium and nginx, and strace, by which a disk fails. Installed where
-# we may, named where not.
+# What the tests need beside Python: the programs that it works with, and strace, by which a disk fails; all from Debian.
+# Installed where we may, named where not.
 PATH="$PATH:/usr/sbin"
 missing=""
-for program in squid chromium strace nginx; do
+for program in squid chromium strace nginx logrotate openssl; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 [ -z "$missing" ] && exit 0

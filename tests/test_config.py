@@ -102,3 +102,5 @@ def test_requests_are_logged_for_programs_unless_it_is_said_otherwise(tmp_path: 
     assert [logged(form, said) for form in ("text", "json") for said in ("", "yes", "no")] == [
         False, True, False, True, True, False,
     ]  # fmt: skip
+    (tmp_path / "config.toml").write_text("log_requests = true\n")
+    assert load({"PROXYWEB_INSTANCE": str(tmp_path)}).logs_requests

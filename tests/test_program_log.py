@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,12 @@ def line(message: str, *values: object, **more: Any) -> str:
     for name, value in more.items():
         setattr(record, name, value)
     return JsonLine().format(record)
+
+
+@pytest.fixture(autouse=True)
+def no_request() -> None:
+    """Other tests leave answers half read, which a server does not."""
+    request_id.set(None)
 
 
 def test_the_fields() -> None:
@@ -64,6 +71,23 @@ def test_any_text_is_one_line_and_comes_back(message: str, user: str) -> None:
     assert (json.loads(said)["message"], json.loads(said)["user"]) == (message[:4000], user)
 
 
+def test_what_nobody_caught_is_told_in_its_line() -> None:
+    code = """
+import threading
+from proxyweb.program_log import configure_log
+configure_log("info", "json")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise ValueError("one\\ntwo")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    in_thread, in_main = (json.loads(line) for line in ended.stderr.splitlines())
+    assert (in_thread["level"], in_main["level"]) == ("critical", "critical")
+    assert "ZeroDivisionError" in in_thread["exception"]
+    assert in_main["exception"].endswith("ValueError: one\ntwo")
+
+
 def run(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     given = {"INSTANCE": str(tmp_path / "instance"), "ACCESS_LOG": "", **variables}
     return subprocess.run(
@@ -76,7 +100,6 @@ def run(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedPr
 def test_what_ends_a_program_that_runs_for_ever_is_told_in_its_form(tmp_path: Path) -> None:
     for words, variables in (
         (("follow",), {}),
-        (("follow",), {"THREADS": "none"}),
         (("serve",), {"THREADS": "none"}),
         (("serve",), {"BIND": "192.0.2.1:5001"}),
     ):

@@ -44,7 +44,8 @@ def test_no_line_is_lost_or_read_twice(instance: Path, writer: Writer, tmp_path:
 
     def rotate() -> None:
         rotation = ["logrotate", "--force", "--state", str(tmp_path / "state"), str(configuration)]
-        subprocess.run(rotation, check=True, timeout=30)
+        environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+        subprocess.run(rotation, env=environment, check=True, timeout=30)
 
     def squid(times: int) -> None:
         for _ in range(times):

@@ -18,7 +18,7 @@ from proxyweb.app import create_app
 from tests.clients import basic, signed_in
 from tests.conftest import configuration
 from tests.e2e.program import command
-from tests.e2e.server import Server
+from tests.e2e.server import Server, free_port
 from tests.test_supervisor import running, wait_for
 
 PASSWORD = "a password for the tests"
@@ -105,15 +105,22 @@ def test_a_port_that_is_taken_is_one_sentence(server: Server, tmp_path: Path) ->
 
 
 def test_a_unix_socket_stands_for_a_local_proxy(tmp_path: Path) -> None:
-    path = tmp_path / "web.sock"
-    server = Server(tmp_path / "instance", BIND=f"unix:{path}", ADMIN_PASSWORD=PASSWORD)
+    """Who asks there may send any Host, from which gunicorn takes the port: it does not open the metrics."""
+    path, port = tmp_path / "web.sock", free_port()
+    server = Server(tmp_path / "instance", BIND=f"unix:{path}", ADMIN_PASSWORD=PASSWORD, METRICS_BIND=str(port))
+
+    def answer(wanted: str) -> bytes:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(20)
+            client.connect(str(path))
+            client.sendall(f"GET {wanted} HTTP/1.1\r\nHost: x:{port}\r\nConnection: close\r\n\r\n".encode())
+            return client.recv(100)
+
     try:
         wait_for(path.exists, 20)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
-            client.connect(str(path))
-            client.sendall(b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert client.recv(100).startswith(b"HTTP/1.1 200")
+        assert answer("/api/health").startswith(b"HTTP/1.1 200")
+        assert answer("/metrics").startswith(b"HTTP/1.1 401")
+        assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).status_code == 200
     finally:
         server.stop()
     assert server.process.returncode == 0

@@ -47,10 +47,12 @@ def test_a_disk_that_is_full_and_then_larger(small_disk: Path, writer: Writer) -
             time.sleep(2)
         status = follow.status
         assert status
-        assert (status.state, status.alive(time.time())) == ("error", True)
+        assert (status.state, status.full, status.alive(time.time())) == ("error", True, True)
         assert status.lag_bytes > 0
         subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk.parent)], check=True)
         follow.wait(lambda: follow.status and follow.status.state == "following", 30)
+        assert follow.status
+        assert not follow.status.full
         exact(follow, writer)
 
 
