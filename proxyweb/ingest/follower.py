@@ -70,7 +70,7 @@ class Follower:
         self._status_file = status_file
         self._stop, self._clock, self._monotonic = stop, clock, monotonic
         self._enrichment = Enrichment(shadow_it_file)
-        self._scorer = Scorer(instance)
+        self._scorer = Scorer(instance, self._pulse)
         self._encoder = self._new_encoder()
         self._deletions = self._understood_by = -1
         self._retry_at = self._retry_seconds = 0.0

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from proxyweb.ingest import rollups
 from proxyweb.ingest.encoder import Encoder
+from proxyweb.ingest.follower import Stopped
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.inspection import Scoring
 from proxyweb.ingest.record import INNOCENT, NO_VERDICT, Record, WafVerdict
+from proxyweb.ingest.scorer import Scorer
 from proxyweb.waf.engine import Engine
 from proxyweb.waf.rules import load
 from tests.ingest.factory import Request, log, new_database, requests, traffic
@@ -161,3 +163,25 @@ def test_an_import_scores_when_the_setting_says_so(
     assert entropy > 202 * 2000
     conn.execute("UPDATE daily_waf_verdicts SET entropy = entropy + 1")
     assert rollups.differences(conn)
+
+
+def test_whoever_waits_for_the_patterns_is_told_and_may_stop(
+    conn: sqlite3.Connection, tmp_path: Path, compiled: Path
+) -> None:
+    (tmp_path / "cache").symlink_to(compiled)
+    conn.execute("INSERT INTO settings VALUES ('waf_score_log', 'true')")
+    conn.execute("UPDATE counters SET value = value + 1 WHERE name = 'settings'")
+    told: list[int] = []
+    scorer = Scorer(tmp_path, lambda: told.append(len(told)))
+    assert scorer.renew(conn)
+    assert scorer.scoring is not None
+    assert told
+    known = len(told)
+    assert not scorer.renew(conn)
+    assert len(told) == known
+
+    def stop() -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        Scorer(tmp_path, stop).renew(conn)
