@@ -8,7 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser import traffic
-from tests.e2e.browser.conftest import Dashboard, loaded
+from tests.e2e.browser.conftest import Dashboard, loaded, pass_time
 from tests.test_supervisor import wait_for
 
 
@@ -71,13 +71,14 @@ def test_what_has_not_changed_is_not_sent_again(open_page: Callable[..., Page]) 
 
 
 def test_nobody_is_asked_while_the_page_is_hidden(open_page: Callable[..., Page]) -> None:
-    page = open_page()
+    page = open_page(clocked=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     hide = "Object.defineProperty(document, 'hidden', { value: %s, configurable: true })"
     changed = "document.dispatchEvent(new Event('visibilitychange'))"
     page.evaluate(f"{hide % 'true'}; {changed}")
-    page.wait_for_timeout(6500)
+    pass_time(page, 120)
+    page.wait_for_timeout(200)
     assert asked == []
     page.evaluate(f"{hide % 'false'}; {changed}")
     page.wait_for_timeout(500)
