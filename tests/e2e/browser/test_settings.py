@@ -76,6 +76,37 @@ def test_every_setting_is_shown_with_its_value(open_page: Opener, dashboard: Das
         expect(row(page, name)).to_contain_text(re.compile("at once|needs Squid"))
 
 
+def test_the_database_is_told_of_optimized_and_taken_along(open_page: Opener, dashboard: Dashboard) -> None:
+    page = open_page("/settings")
+    figures = dashboard.api("/api/database/stats")["data"]
+    shown = page.locator("#database dd").all_inner_texts()
+    assert shown[2] == f"{figures['rows']:,}"
+    assert [page.locator("#database time").nth(place).get_attribute("title") for place in (0, 1)] == [
+        f"{figures['oldest']} UTC",
+        f"{figures['newest']} UTC",
+    ]
+    page.get_by_role("button", name="Optimize").click()
+    expect(page.locator("#database-said")).to_contain_text("The database is optimized; the disk has")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download a backup").click()
+    assert download.value.path().read_bytes().startswith(b"SQLite format 3")
+    dashboard.change("PUT", "/api/settings/gdpr_mode", {"value": True})
+    try:
+        page.reload()
+        loaded(page)
+        expect(page.locator("#backup-masked")).to_contain_text("no backup leaves the server")
+        expect(page.locator("#backup")).to_be_hidden()
+    finally:
+        dashboard.change("PUT", "/api/settings/gdpr_mode", {"value": False})
+
+
+def test_a_viewer_sees_the_databases_figures_and_no_more(open_as_viewer: Opener, dashboard: Dashboard) -> None:
+    page = open_as_viewer("/settings")
+    rows = dashboard.api("/api/database/stats")["data"]["rows"]
+    expect(page.locator("#database")).to_contain_text(f"{rows:,}")
+    assert page.locator("#backup").count() == page.locator("#optimize").count() == 0
+
+
 def test_a_switch_saves_at_once_and_the_score_follows(open_page: Opener, dashboard: Dashboard) -> None:
     page = open_page("/settings")
     before = dashboard.api("/api/security/score")["data"]["score"]
