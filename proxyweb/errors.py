@@ -61,7 +61,8 @@ class BeingCounted(ProxywebError):
 
     def __init__(self, rows: int) -> None:
         seconds = max(1, round(rows * COUNTING_SECONDS))
-        super().__init__(f"{rows:,} requests are being counted, which takes about {seconds} s; ask again then.")
+        requests = "1 request is" if rows == 1 else f"{rows:,} requests are"
+        super().__init__(f"{requests} being counted, which takes about {seconds} s; ask again then.")
         self.retry_after = min(seconds, 5)
 
 

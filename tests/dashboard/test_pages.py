@@ -23,6 +23,7 @@ from tests.dashboard.signing_in import session
 FOLDER = Path(assets.__file__).parent
 SCRIPTS = sorted((FOLDER / "static/js").rglob("*.js"))
 TEMPLATES = sorted((FOLDER / "templates").glob("*.html"))
+OF_THE_DOCUMENTATION = {"/api/docs", "/api/openapi.json"}
 OPEN = {"/sign-in", "/sign-out", "/assets/<made_for>/<path:name>", "/static/<path:filename>"}
 
 
@@ -109,6 +110,17 @@ def test_every_word_is_there_and_is_used() -> None:
     patterns = [r"\w+\.title", *(f"{re.escape(start)}[a-z0-9_]+{re.escape(end)}" for start, end in in_parts)]
     unused = {key for key in keys - whole if not any(re.fullmatch(pattern, key) for pattern in patterns)}
     assert not unused, "nobody says these"
+
+
+def test_every_read_of_the_api_is_used(app: APIFlask) -> None:
+    """By a script or a template; what is in a path is put into it there."""
+    said = "\n".join(path.read_text("utf-8") for path in (*SCRIPTS, *TEMPLATES))
+    rules = [rule.rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and "/api/" in rule.rule]
+    reads = [rule for rule in rules if rule not in OF_THE_DOCUMENTATION]
+    assert len(reads) > 25
+    for rule in reads:
+        path = r"\$\{[^`]+?\}".join(map(re.escape, re.split(r"<[^>]+>", rule)))
+        assert re.search(rf"""["'`]{path}["'`?]""", said), rule
 
 
 def test_every_icon_is_drawn() -> None:

@@ -113,6 +113,14 @@ def complaints() -> list[str]:
 @pytest.fixture
 def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Makes pages with a context of their own, in a zone that is not UTC; options are Playwright's."""
+    with pages_of(dashboard, chromium, complaints) as make:
+        yield make
+    assert complaints == []
+
+
+@contextmanager
+def pages_of(dashboard: Dashboard, chromium: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """What makes pages; they are gone in the end, and what went wrong in them is among the complaints."""
     contexts = []
 
     def asked(request: Request) -> None:
@@ -139,7 +147,6 @@ def make_page(dashboard: Dashboard, chromium: Browser, complaints: list[str]) ->
     yield make
     for context in contexts:
         context.close()
-    assert complaints == []
 
 
 def cookie_of(dashboard: Dashboard, username: str = "admin", password: str = PASSWORD) -> dict[str, str]:
@@ -176,8 +183,14 @@ def open_as_viewer(make_page: Callable[..., Page], viewers_session: dict[str, st
     return partial(open_with, viewers_session, make_page)
 
 
-def open_with(session: dict[str, str], make_page: Callable[..., Page], path: str = "/", **options: Any) -> Page:
-    return opened(make_page(**options), session, path)
+def open_with(
+    session: dict[str, str], make_page: Callable[..., Page], path: str = "/", clocked: bool = False, **options: Any
+) -> Page:
+    """`clocked` lets `pass_time` wind the page's clock forward."""
+    page = make_page(**options)
+    if clocked:
+        page.clock.install()
+    return opened(page, session, path)
 
 
 def opened(page: Page, session: dict[str, str], path: str) -> Page:
@@ -186,6 +199,16 @@ def opened(page: Page, session: dict[str, str], path: str) -> Page:
     page.goto(path)
     loaded(page)
     return page
+
+
+def in_words(count: int) -> str:
+    """A number of requests as pages say it."""
+    return f"{count:,} request{'' if count == 1 else 's'}"
+
+
+def pass_time(page: Page, seconds: float) -> None:
+    """Have a page that was opened with `clocked` believe that so much time has passed."""
+    page.clock.fast_forward(int(seconds * 1000))
 
 
 def sign_in(page: Page, password: str = PASSWORD, username: str = "admin") -> None:

@@ -11,10 +11,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import traffic
-from tests.e2e.browser.conftest import DESKTOP, PHONE, Dashboard, loaded, opened
+from tests.e2e.browser.conftest import DESKTOP, PHONE, Dashboard, in_words, loaded, opened, pass_time
 from tests.e2e.browser.test_every_page import MOST_SHIFTED, WATCH_SHIFTS, violations
 from tests.e2e.browser.test_logs import ids
 from tests.ingest.factory import Request
+from tests.test_supervisor import wait_for
 
 CLIENT = "10.9.0.5"
 UNKNOWN = "192.0.2.250"
@@ -116,7 +117,7 @@ def test_a_host_leads_to_what_this_client_asked_of_it(open_page: Callable[..., P
     query = parse_qs(urlsplit(page.url).query)
     first = details["top_domains"][0]
     assert query == {"client": [CLIENT], "since": [details["since"]], "domain": [first["destination"]]}
-    expect(page.locator("#found")).to_have_text(f"{first['requests']:,} requests")
+    expect(page.locator("#found")).to_have_text(in_words(first["requests"]))
 
 
 def test_its_whole_log_is_one_link_away(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
@@ -131,13 +132,14 @@ def test_a_row_opens_and_stays_while_more_come(open_page: Callable[..., Page], d
     client = "10.9.7.1"
     lines = [Request(time_ms=int(time.time() * 1000), client=client, url=f"http://own.example/{n}") for n in range(3)]
     dashboard.append(lines[0].line("proxyweb") + b"\n")
-    page = open_page()
-    page.wait_for_timeout(2500)
-    page.goto(f"/clients/{client}")
+    wait_for(lambda: dashboard.api(f"/api/logs?client={client}")["total"] == 1)
+    page = open_page(f"/clients/{client}", clocked=True)
     page.locator("#recent .logs-switch").click()
     expect(page.locator("#recent .logs-details")).to_contain_text("It was not blocked.")
     dashboard.append(*(line.line("proxyweb") + b"\n" for line in lines[1:]))
-    expect(page.locator("#requests")).to_have_text("3", timeout=15_000)
+    wait_for(lambda: dashboard.api(f"/api/logs?client={client}")["total"] == 3)
+    pass_time(page, 20)
+    expect(page.locator("#requests")).to_have_text("3")
     expect(page.locator("#recent .logs-details")).to_be_visible()
 
 

@@ -63,8 +63,9 @@ def test_typing_finds_among_what_is_shown(open_page: Callable[..., Page], dashbo
     matching = [client["ip_address"] for client in data["clients"] if "10.9.0" in client["ip_address"]]
     page.get_by_label("Find an address").press_sequentially("10.9.0")
     assert column(page, "name") == matching != []
+    match = "matches" if len(matching) == 1 else "match"
     expect(page.locator("#found")).to_have_text(
-        f"{len(matching)} of the {len(data['clients'])} shown match; {data['total_clients']} clients in all"
+        f"{len(matching)} of the {len(data['clients'])} shown {match}; {data['total_clients']} clients in all"
     )
     page.get_by_label("Find an address").fill("nowhere")
     expect(page.locator("#clients")).to_contain_text("None of the clients shown match.")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import traffic
-from tests.e2e.browser.conftest import Dashboard
+from tests.e2e.browser.conftest import Dashboard, in_words, pass_time
+from tests.test_supervisor import wait_for
 
 BLOCKED = "/logs?blocked=true"
 
@@ -29,7 +30,7 @@ def test_the_address_says_what_is_shown(open_page: Callable[..., Page], dashboar
     page = open_page("/logs?blocked=true&reason=waf&sort=bytes&order=asc")
     assert ids(page) == of_api(dashboard, "blocked=true&reason=waf&sort=bytes&order=asc") != []
     total = dashboard.api("/api/logs?blocked=true&reason=waf&limit=1")["total"]
-    expect(page.locator("#found")).to_have_text(f"{total:,} requests")
+    expect(page.locator("#found")).to_have_text(in_words(total))
     expect(page.get_by_label("Outcome")).to_have_value("true")
     expect(page.get_by_label("Reason")).to_have_value("waf")
     expect(page.get_by_role("columnheader", name="Traffic")).to_have_attribute("aria-sort", "ascending")
@@ -116,7 +117,7 @@ def test_the_export_is_what_is_filtered(open_page: Callable[..., Page], dashboar
 def test_the_live_tail_shows_what_comes_and_can_be_stopped(
     open_page: Callable[..., Page], dashboard: Dashboard
 ) -> None:
-    page = open_page("/logs?client=10.9.8.7")
+    page = open_page("/logs?client=10.9.8.7", clocked=True)
     tail = page.get_by_role("button", name="Live")
     tail.click()
     expect(tail).to_have_attribute("aria-pressed", "true")
@@ -128,8 +129,11 @@ def test_the_live_tail_shows_what_comes_and_can_be_stopped(
     tail.click()
     expect(tail).to_have_attribute("aria-pressed", "false")
     total = page.locator("#found").inner_text()
+    before = dashboard.api("/api/logs/stats")["data"]["total_count"]
     dashboard.append(traffic.passing(time.time(), 1003))
-    page.wait_for_timeout(4000)
+    wait_for(lambda: dashboard.api("/api/logs/stats")["data"]["total_count"] > before)
+    pass_time(page, 60)
+    page.wait_for_timeout(300)
     assert page.locator("#found").inner_text() == total
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser import traffic
-from tests.e2e.browser.conftest import Dashboard, loaded
+from tests.e2e.browser.conftest import Dashboard, loaded, pass_time
 from tests.test_supervisor import wait_for
 
 
@@ -54,15 +54,17 @@ def test_times_are_the_viewers_with_utc_beside_them(open_page: Callable[..., Pag
 
 
 def test_new_requests_show_by_themselves(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
-    page = open_page()
+    page = open_page(clocked=True)
     before = dashboard.api("/api/dashboard/summary")["data"]["total_requests"]
     dashboard.append(*(traffic.passing(time.time(), number) for number in range(3)))
-    expect(page.locator("#requests-beside")).to_have_text(f"{before + 3:,} in all", timeout=15_000)
+    wait_for(lambda: dashboard.api("/api/logs/stats")["data"]["total_count"] == before + 3)
+    pass_time(page, 20)
+    expect(page.locator("#requests-beside")).to_have_text(f"{before + 3:,} in all")
     expect(page.locator("#ingest")).to_have_text("Up to date")
 
 
 def test_what_has_not_changed_is_not_sent_again(open_page: Callable[..., Page]) -> None:
-    page = open_page()
+    page = open_page()  # a clock that can be wound forward has no entries
     entries = "performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('/summary'))"
     wait_for(lambda: page.evaluate(f"{entries}.length") >= 2, 15)
     first, *_, last = page.evaluate(f"{entries}.map((entry) => entry.transferSize)")
@@ -71,13 +73,14 @@ def test_what_has_not_changed_is_not_sent_again(open_page: Callable[..., Page]) 
 
 
 def test_nobody_is_asked_while_the_page_is_hidden(open_page: Callable[..., Page]) -> None:
-    page = open_page()
+    page = open_page(clocked=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     hide = "Object.defineProperty(document, 'hidden', { value: %s, configurable: true })"
     changed = "document.dispatchEvent(new Event('visibilitychange'))"
     page.evaluate(f"{hide % 'true'}; {changed}")
-    page.wait_for_timeout(6500)
+    pass_time(page, 120)
+    page.wait_for_timeout(200)
     assert asked == []
     page.evaluate(f"{hide % 'false'}; {changed}")
     page.wait_for_timeout(500)
@@ -85,7 +88,7 @@ def test_nobody_is_asked_while_the_page_is_hidden(open_page: Callable[..., Page]
 
 
 def test_trouble_is_told_and_ends_by_itself(open_page: Callable[..., Page], complaints: list[str]) -> None:
-    page = open_page()
+    page = open_page(clocked=True)
     body = '{"status": "error", "detail": "The database is busy; try again in a moment."}'
 
     def busy(route: Route) -> None:
@@ -93,7 +96,8 @@ def test_trouble_is_told_and_ends_by_itself(open_page: Callable[..., Page], comp
 
     page.route("**/api/dashboard/summary", busy)
     trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("The database is busy", timeout=15_000)
+    pass_time(page, 20)
+    expect(trouble).to_contain_text("The database is busy")
     page.unroute("**/api/dashboard/summary")
     trouble.get_by_role("button", name="Try again").click()
     expect(trouble).to_be_hidden()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser.conftest import Dashboard, loaded
+from tests.e2e.browser.conftest import Dashboard, in_words, loaded
 from tests.e2e.browser.test_every_page import violations
 from tests.e2e.browser.test_files import changed, drawn, table
 from tests.e2e.browser.test_overview import rows
@@ -74,7 +74,7 @@ def test_a_status_leads_to_its_log(open_page: Callable[..., Page], dashboard: Da
     row = data["statuses"][1]
     query = parse_qs(urlsplit(page.url).query)
     assert query == {"status": [f"{row['status_code']:03}"], "since": [data["since"]]}
-    expect(page.locator("#found")).to_have_text(f"{row['requests']:,} requests")
+    expect(page.locator("#found")).to_have_text(in_words(row["requests"]))
 
 
 def test_users_and_results_lead_to_their_log(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
@@ -107,6 +107,11 @@ def test_nothing_at_all_says_what_to_do(open_page: Callable[..., Page]) -> None:
     expect(page.locator("#browsers")).to_contain_text("proxyweb squid-conf")
 
 
+def count_of(page: Page, window: str) -> Locator:
+    """The button that has the URLs of a window counted."""
+    return page.get_by_role("group", name="Count the URLs of").get_by_role("button", name=window, exact=True)
+
+
 def shown_urls(page: Page) -> list[list[list[str | None]]]:
     """The rows of each ranking."""
     return [
@@ -126,7 +131,7 @@ def test_urls_are_counted_when_asked_for(
 ) -> None:
     page = open_page(f"/results?{WINDOW}")
     assert page.locator("#urls table").count() == 0
-    page.get_by_role("button", name="Last 24 hours").click()
+    count_of(page, "24 h").click()
     data = dashboard.api("/api/analytics/urls?window=24h&limit=20")["data"]
     expect(page.locator("#urls-said")).to_contain_text(f"{data['requests']:,} requests that are no tunnels")
     assert shown_urls(page) == expected_urls(data)
@@ -135,7 +140,7 @@ def test_urls_are_counted_when_asked_for(
     busy = '{"status": "error", "detail": "Reading took too long."}'
     slow = {"status": 503, "content_type": "application/json", "body": busy}
     page.route("**/api/analytics/urls*", lambda route: route.fulfill(**slow))
-    page.get_by_role("button", name="Last hour").click()
+    count_of(page, "1 h").click()
     expect(page.locator("#urls-said")).to_have_text("Reading took too long.")
     assert page.locator("#urls table").count() == 0
     assert {"503" in complaint for complaint in complaints} == {True}
@@ -146,7 +151,7 @@ def test_urls_of_a_month_are_waited_for(
     open_page: Callable[..., Page], dashboard: Dashboard, complaints: list[str]
 ) -> None:
     page = open_page("/results?window=30d")
-    page.get_by_role("button", name="Last 30 days").click()
+    count_of(page, "30 d").click()
     expect(page.locator("#urls-said")).to_contain_text("requests are being counted, which takes about 1 s")
     expect(page.locator("#urls-said")).to_contain_text("requests that are no tunnels")
     data = dashboard.api("/api/analytics/urls?window=30d&limit=20")["data"]
@@ -154,9 +159,9 @@ def test_urls_of_a_month_are_waited_for(
     waiting = '{"status": "error", "detail": "Being counted."}'
     slow = {"status": 503, "content_type": "application/json", "body": waiting, "headers": {"Retry-After": "1"}}
     page.route("**/api/analytics/urls?window=all*", lambda route: route.fulfill(**slow))
-    page.get_by_role("button", name="All", exact=True).last.click()
+    count_of(page, "All").click()
     expect(page.locator("#urls-said")).to_have_text("Being counted.")
-    page.get_by_role("button", name="Last hour").click()  # another one is not waited for behind it
+    count_of(page, "1 h").click()  # another one is not waited for behind it
     expect(page.locator("#urls-said")).to_contain_text("requests that are no tunnels")
     page.wait_for_timeout(1200)
     expect(page.locator("#urls-said")).to_contain_text("requests that are no tunnels")

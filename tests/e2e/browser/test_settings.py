@@ -6,13 +6,16 @@ They have a program of their own, since they change and delete what the other te
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser.conftest import Dashboard, cookie_of, loaded, running, sign_in
+from tests.e2e.browser import traffic
+from tests.e2e.browser.conftest import Dashboard, cookie_of, loaded, pass_time, running, sign_in
 from tests.e2e.browser.test_every_page import violations
 from tests.e2e.program import command
 
@@ -20,10 +23,19 @@ VIEWER_PASSWORD, NEW_PASSWORD = "the viewer's password", "the viewer's new passw
 Opener = Callable[..., Page]
 
 
+def write_with_a_pause(log: Path) -> None:
+    """Nobody asks for anything in the quarter of an hour that gets older than two days while the tests run."""
+    now = time.time()
+    traffic.write(log, now)
+    pause = range(int(now) - 2 * 86_400, int(now) - 2 * 86_400 + 900)
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(line for line in lines if int(line.partition(b".")[0]) not in pause))
+
+
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("settings")
-    with running(folder) as started:
+    with running(folder, write_with_a_pause) as started:
         made = command(
             folder / "instance", started.log, "user", "add", "viewer", "--role", "viewer", given=VIEWER_PASSWORD
         )
@@ -74,6 +86,37 @@ def test_every_setting_is_shown_with_its_value(open_page: Opener, dashboard: Das
         else:
             expect(control(page, name)).to_have_value(value)
         expect(row(page, name)).to_contain_text(re.compile("at once|needs Squid"))
+
+
+def test_the_database_is_told_of_optimized_and_taken_along(open_page: Opener, dashboard: Dashboard) -> None:
+    page = open_page("/settings")
+    figures = dashboard.api("/api/database/stats")["data"]
+    shown = page.locator("#database dd").all_inner_texts()
+    assert shown[2] == f"{figures['rows']:,}"
+    assert [page.locator("#database time").nth(place).get_attribute("title") for place in (0, 1)] == [
+        f"{figures['oldest']} UTC",
+        f"{figures['newest']} UTC",
+    ]
+    page.get_by_role("button", name="Optimize").click()
+    expect(page.locator("#database-said")).to_contain_text("The database is optimized; the disk has")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download a backup").click()
+    assert download.value.path().read_bytes().startswith(b"SQLite format 3")
+    dashboard.change("PUT", "/api/settings/gdpr_mode", {"value": True})
+    try:
+        page.reload()
+        loaded(page)
+        expect(page.locator("#backup-masked")).to_contain_text("no backup leaves the server")
+        expect(page.locator("#backup")).to_be_hidden()
+    finally:
+        dashboard.change("PUT", "/api/settings/gdpr_mode", {"value": False})
+
+
+def test_a_viewer_sees_the_databases_figures_and_no_more(open_as_viewer: Opener, dashboard: Dashboard) -> None:
+    page = open_as_viewer("/settings")
+    rows = dashboard.api("/api/database/stats")["data"]["rows"]
+    expect(page.locator("#database")).to_contain_text(f"{rows:,}")
+    assert page.locator("#backup").count() == page.locator("#optimize").count() == 0
 
 
 def test_a_switch_saves_at_once_and_the_score_follows(open_page: Opener, dashboard: Dashboard) -> None:
@@ -138,10 +181,11 @@ def test_what_the_server_refuses_it_says_why(
 
 
 def test_what_is_typed_stays_while_the_page_is_refreshed(open_page: Opener, dashboard: Dashboard) -> None:
-    page = open_page("/settings")
+    page = open_page("/settings", clocked=True)
     control(page, "working_hours").fill("D 09:00-17:00")
     dashboard.change("PUT", "/api/settings/rate_limit_connections", {"value": 55})
-    expect(control(page, "rate_limit_connections")).to_have_value("55", timeout=15_000)
+    pass_time(page, 20)
+    expect(control(page, "rate_limit_connections")).to_have_value("55")
     expect(control(page, "working_hours")).to_have_value("D 09:00-17:00")
 
 
@@ -265,10 +309,11 @@ def test_a_new_password_ends_the_session(
 
 
 def test_trouble_is_told_and_ends_by_itself(open_page: Opener, complaints: list[str]) -> None:
-    page = open_page("/settings")
+    page = open_page("/settings", clocked=True)
     page.route("**/api/settings", lambda route: route.abort())
+    pass_time(page, 20)
     trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("proxyweb can't be reached.", timeout=15_000)
+    expect(trouble).to_contain_text("proxyweb can't be reached.")
     page.unroute("**/api/settings")
     trouble.get_by_role("button", name="Try again").click()
     expect(trouble).to_be_hidden()

@@ -43,7 +43,7 @@ export function categoryRow(category) {
     el("th", { scope: "colgroup", role: "columnheader", colspan: COLUMNS.length }, category, " ", counts));
   return {
     node,
-    update: ({ services, requests }) => fill(counts, say(services === 1 ? "shadow_it.counts_one" : "shadow_it.counts", { services: number(services), requests: number(requests) })),
+    update: ({ services, requests }) => fill(counts, say("shadow_it.counts", { services: number(services), requests: number(requests) })),
   };
 }
 

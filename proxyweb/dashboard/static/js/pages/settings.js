@@ -2,6 +2,7 @@
 
 import { get } from "../api.js";
 import { blacklist } from "../blacklists.js";
+import { optimizeWhenTold, showDatabase } from "../database.js";
 import { byId, fill } from "../elements.js";
 import { live } from "../live.js";
 import { changePassword } from "../password.js";
@@ -19,7 +20,7 @@ const now = live(async () => {
   showSettings(settings);
   if (score !== shownScore) fill(byId("score"), scoreParts(score.data));
   shownScore = score;
-  await Promise.all([showOld(), domains(settings), networks(settings)]);
+  await Promise.all([showOld(), showDatabase(settings), domains(settings), networks(settings)]);
 });
 
 function onChanged() {
@@ -29,5 +30,6 @@ function onChanged() {
 if (mayChange) {
   saveSettings(onChanged);
   deleteWhenTold(onChanged);
+  optimizeWhenTold(onChanged);
 }
 changePassword();
