@@ -12,6 +12,8 @@ MASKED_HOST = re.compile(r"host-[0-9a-f]{8}", re.ASCII)
 MASKED_USER = re.compile(r"user-[0-9a-f]{8}", re.ASCII)
 IPV6_MASK = (1 << 128) - (1 << 80)
 MASKED_BITS = {4: 24, 6: 48}
+MAIL = re.compile(r"[\w.+-]{1,64}(?:@|%(?:25)?40)(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}", re.ASCII | re.IGNORECASE)
+MASKED_MAIL = "e-mail"
 
 
 def mask_address(text: str, key: bytes = b"") -> str:
@@ -44,6 +46,11 @@ def mask_user(name: str, key: bytes) -> str:
     if not name or MASKED_USER.fullmatch(name):
         return name
     return f"user-{hmac.digest(key, name.encode('utf-8', 'surrogatepass'), 'sha256').hex()[:8]}"
+
+
+def mask_mail(url: str) -> str:
+    """A URL with a word in place of each e-mail address in it, also of those whose `@` is escaped."""
+    return MAIL.sub(MASKED_MAIL, url) if "@" in url or "40" in url else url
 
 
 def is_whole_address(text: str) -> bool:

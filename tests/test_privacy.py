@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyweb.privacy import is_masked_address, is_whole_address, mask_address, mask_user
+from proxyweb.privacy import is_masked_address, is_whole_address, mask_address, mask_mail, mask_user
 
 KEY = b"k" * 32
 IPV4 = st.ip_addresses(v=4).map(str)
@@ -108,3 +108,18 @@ def test_a_user_name_never_shows(name: str) -> None:
 def test_neighbours_are_masked_alike(address: IPv4Address) -> None:
     neighbour = IPv4Address(int(address) ^ 1)
     assert mask_address(str(address)) == mask_address(str(neighbour))
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("http://a.test/?m=eve.x+y@mail.example.org&b=1", "http://a.test/?m=e-mail&b=1"),
+        ("http://a.test/eve%40mail.example", "http://a.test/e-mail"),
+        ("http://a.test/eve%2540mail.example;x", "http://a.test/e-mail;x"),
+        ("http://a.test/@user/40.html?at=@", "http://a.test/@user/40.html?at=@"),
+        ("a.test:443", "a.test:443"),
+        ("http://a.test/40", "http://a.test/40"),
+    ],
+)
+def test_e_mail_addresses_in_urls(url: str, masked: str) -> None:
+    assert mask_mail(url) == masked == mask_mail(masked)

@@ -20,6 +20,7 @@ from proxyweb.api.times import written
 from proxyweb.api.waf import WafStats
 from proxyweb.api.windows import GRAIN, ending_now
 from proxyweb.db.connection import snapshot
+from proxyweb.privacy import mask_mail
 from proxyweb.queries import dashboard, log_counts
 from proxyweb.queries.log_rows import Row
 from proxyweb.queries.selection import Mask
@@ -146,7 +147,7 @@ def _block(row: Row, mask_client: Mask | None) -> dict[str, Any]:
         "timestamp": written(row.time_ms // 1000),
         "source_ip": mask_client(row.client) if mask_client else row.client,
         "method": row.method,
-        "destination": row.destination,
+        "destination": mask_mail(row.destination) if mask_client else row.destination,
         "status": row.status,
         "reason": row.reason,
     }

@@ -16,7 +16,7 @@ from proxyweb.api.answers import Shape
 from proxyweb.api.parameters import Flag, Instant, Query, Whole
 from proxyweb.api.times import written
 from proxyweb.errors import Invalid
-from proxyweb.privacy import MASKED_USER, is_masked_address, mask_address, mask_user
+from proxyweb.privacy import MASKED_USER, is_masked_address, mask_address, mask_mail, mask_user
 from proxyweb.queries.log_pages import Cursor
 from proxyweb.queries.log_rows import Row
 from proxyweb.queries.selection import Filters, Mask
@@ -86,7 +86,7 @@ class LogFilters(Query):
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise Invalid([("until", "must be later than since")])
         if context.gdpr():
-            _refuse_whole(self.client, self.user)
+            _refuse_whole(self.client, self.user, self.search)
         return Filters(
             self.search, self.client, self.domain, self.method, self.status, self.blocked, self.reason, self.user,
             self.since, self.until, after_id, self.service,
@@ -104,8 +104,10 @@ class LogQuery(LogFilters):
     cursor: Annotated[str | None, Field(max_length=20_000, description="`next` of the page before.")] = None
 
 
-def _refuse_whole(client: str | None, user: str | None) -> None:
+def _refuse_whole(client: str | None, user: str | None, search: str | None) -> None:
     """While masking is on, a filter must not tell whether a whole address or name is in the log."""
+    if search is not None and mask_mail(search) != search:
+        raise Invalid([("search", "can't hold an e-mail address while gdpr_mode is on")])
     if client is not None and not is_masked_address(client):
         raise Invalid([("client", "must be a masked address such as 192.168.1.x while gdpr_mode is on")])
     if user is not None and not MASKED_USER.fullmatch(user):
@@ -130,7 +132,7 @@ def shown(rows: list[Row], mask_client: Mask | None, mask_user_name: Mask | None
             "timestamp": written(row.time_ms // 1000),
             "client_ip": client(row.client),
             "method": row.method,
-            "destination": row.destination,
+            "destination": mask_mail(row.destination) if mask_client else row.destination,
             "status": row.status,
             "bytes": row.bytes,
             "status_code": row.status_code,

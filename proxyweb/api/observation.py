@@ -73,11 +73,7 @@ class Observer:
         except BaseException:
             finish()
             raise
-        is_file = isinstance(body, environ.get("wsgi.file_wrapper", ()))
-        if not is_file:
-            return Body(body, finish)
-        finish()
-        return body  # as it is, so that gunicorn sends it by sendfile
+        return Body(body, finish)
 
     def _answered(self, environ: WSGIEnvironment, status: int, seconds: float) -> None:
         route, method = environ.get(ROUTE, UNMATCHED), environ["REQUEST_METHOD"]

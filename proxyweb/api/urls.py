@@ -18,6 +18,7 @@ from proxyweb.api.parameters import Whole
 from proxyweb.api.windows import GRAIN, WindowName, WindowQuery, bounds, ending_now
 from proxyweb.db.connection import snapshot
 from proxyweb.errors import BeingCounted, QueryTimeout
+from proxyweb.privacy import mask_mail
 from proxyweb.queries.log_counts import requests_in
 from proxyweb.queries.url_counts import UrlCounts, kept
 from proxyweb.queries.urls import ranked_urls
@@ -86,6 +87,9 @@ def url_list(parameters: UrlsQuery) -> Response:
     figures = {
         name: value[: parameters.limit] if isinstance(value, list) else value for name, value in counts.figures.items()
     }
+    if context.gdpr():
+        for name in ("urls", "not_found"):
+            figures[name] = [{**counted, "url": mask_mail(counted["url"])} for counted in figures[name]]
     return success({**bounds(counts.window), **figures})
 
 

@@ -28,6 +28,7 @@ from proxyweb.db.session import driver
 from proxyweb.errors import Busy, ConfigError, NotFound
 from proxyweb.escaping import one_line
 from proxyweb.ingest.groups import HOUR_MS
+from proxyweb.privacy import mask_mail
 from proxyweb.queries import waf
 from proxyweb.queries.windows import Window
 from proxyweb.waf import trial
@@ -194,6 +195,8 @@ def try_rule(payload: RuleTrial) -> Response:
             tried = trial.tried(search, asked_for)
     finally:
         trial_runs.release()
+    if context.gdpr():
+        tried = tried._replace(examples=list(dict.fromkeys(map(mask_mail, tried.examples))))
     return success(
         {"regex": payload.regex, "hours": payload.hours, **tried._asdict(), "would_block": tried.matched > 0}
     )

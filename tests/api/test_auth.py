@@ -53,8 +53,14 @@ def test_a_login_that_is_no_login_is_a_400(client: Client, body: dict[str, Any])
 
 
 def test_an_unknown_user_and_a_wrong_password_are_told_alike(client: Client) -> None:
-    unknown = client.post("/api/auth/login", json={"username": "nobody", "password": "wrong password"})
-    wrong = client.post("/api/auth/login", json={"username": "viewer", "password": "wrong password"})
+    unknown, wrong = (
+        client.post(
+            "/api/auth/login",
+            json={"username": username, "password": "wrong password"},
+            headers={"X-Request-ID": "the-same-one"},
+        )
+        for username in ("nobody", "viewer")
+    )
     assert unknown.status_code == wrong.status_code == 401
     assert unknown.data == wrong.data
     assert list(unknown.headers) == list(wrong.headers)

@@ -80,7 +80,7 @@ def test_many_clients_while_the_log_grows(instance: Path, writer: Writer) -> Non
     follow, choose = Follow(instance, writer.path), random.Random(2)
     answers: Counter[tuple[int, bool]] = Counter()
     seconds: list[float] = []
-    end = time.monotonic() + (60 if SOAK else 4)
+    end = 0.0
 
     def ask(url: str, kind: float) -> None:
         with requests.Session() as session:
@@ -101,6 +101,7 @@ def test_many_clients_while_the_log_grows(instance: Path, writer: Writer) -> Non
                 answers[answer.status_code, "Retry-After" in answer.headers] += 1
 
     with serving(instance, ACCESS_LOG=str(writer.path), EXPORTS_PER_MINUTE="1000") as server, writing(writer, 1000):
+        end = time.monotonic() + (60 if SOAK else 4)
         threads = [
             threading.Thread(target=ask, args=(server.url, number / 64)) for number in range(0, 64, 1 if SOAK else 4)
         ]

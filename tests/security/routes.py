@@ -15,7 +15,7 @@ WITHIN = {"ip": "10.0.0.7", "name": "gdpr_mode", "entry_id": "1"}
 
 
 class Route(NamedTuple):
-    """A method of an address under /api, with and without what varies in its place."""
+    """A method of an address that asks for credentials, with and without what varies in its place."""
 
     method: str
     rule: str
@@ -34,7 +34,7 @@ class Parameter(NamedTuple):
 def routes(app: APIFlask) -> Iterator[Route]:
     """Every one, but HEAD and OPTIONS."""
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith("/api"):
+        if rule.rule.startswith("/api") or rule.rule == "/metrics":
             path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: WITHIN[found[1]], rule.rule)
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield Route(method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), path)
@@ -53,7 +53,7 @@ def parameters(app: APIFlask, admin: Client) -> list[Parameter]:
     found = [
         Parameter(route, each["name"], each["in"], each["schema"])
         for route in routes(app)
-        for each in paths[route.rule][route.method.lower()].get("parameters", [])
+        for each in paths.get(route.rule, {}).get(route.method.lower(), {}).get("parameters", [])
     ]
     assert len(found) > 40
     return found

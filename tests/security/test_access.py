@@ -26,6 +26,7 @@ SPELLINGS = (
     b"/api/health%2f..%2fstatus", b"/api/health/status", b"http://x/api/status", b"http://x//api/status",
     b"/api/status?", b"/api/status#x", b"/api/health?/../status", b"*", b"x:80", b"/sign-in/../api/status",
     "/\N{FULLWIDTH LATIN SMALL LETTER A}pi/status".encode(), b"/api/\xc3\xa9", b"/api/\xff",
+    b"/metrics", b"//metrics", b"/%6detrics", b"/metrics/", b"/x/../metrics", b"/metrics?x", b"http://x/metrics",
 )  # fmt: skip
 UNASKED = {"is_admin": True, "role": "admin", "id": 1, "user_id": 1, "username_": "admin", "password_hash": "x"}
 
@@ -36,6 +37,7 @@ def test_no_spelling_of_an_address_gets_around_signing_in(server: Server, path: 
         answer = asked(server, get(path).replace(b"GET", method))
         assert answer.status not in {0, 200, 500}, (method, answer)
         assert b"requests_count" not in answer.body
+        assert b"proxyweb_healthy" not in answer.body
 
 
 @pytest.mark.parametrize(

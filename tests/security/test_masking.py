@@ -28,6 +28,7 @@ TRACES = re.compile(
     rf"{re.escape(str(V4))}|c633:64d5|{int(V4)}|{hex(int(V4))}|0325|4711|4242|beef|eth0|canary", re.IGNORECASE
 )
 USER = "canary.person"
+MAIL = "http://site.test/canary@mail.example/?to=canary.two%40mail.example&cc=canary%2540mail.example"
 
 
 @pytest.fixture
@@ -37,7 +38,11 @@ def masked(admin: Client, instance: Path) -> Client:
         log(
             *(
                 Request(
-                    time_ms=(int(START) - number) * 1000, client=client, user=USER, url=f"http://site.test/{number}"
+                    time_ms=(int(START) - number) * 1000,
+                    client=client,
+                    user=USER,
+                    url=MAIL,
+                    status=(200, 404, 403)[number % 3],
                 )
                 for number, client in enumerate(SPELLINGS)
             ),
@@ -64,6 +69,13 @@ def test_no_answer_shows_a_spelling(app: APIFlask, masked: Client) -> None:
     assert asked > 40
 
 
+def test_no_pattern_that_is_tried_shows_an_e_mail_address(masked: Client) -> None:
+    answer = masked.post("/api/waf/test-rule", json={"regex": "site[.]test", "hours": 168}).json["data"]
+    assert (answer["matched"], answer["examples"]) == (
+        len(SPELLINGS), ["http://site.test/e-mail/?to=e-mail&cc=e-mail"],
+    )  # fmt: skip
+
+
 def test_what_is_whole_can_not_be_asked_for(masked: Client) -> None:
     """Otherwise the number of entries would tell whether somebody is there."""
     for spelling in SPELLINGS:
@@ -73,6 +85,8 @@ def test_what_is_whole_can_not_be_asked_for(masked: Client) -> None:
     for network in (f"{V4}/32", "198.51.100.208/29", "198.51.100.0/25", f"{V6}/128", "2001:db8:77:4242::/64"):
         assert masked.get("/api/logs", query_string={"client": network}).status_code == 400, network
     assert masked.get("/api/logs", query_string={"user": USER}).status_code == 400
+    for search in ("canary@mail.example", "x=canary%40mail.example"):
+        assert masked.get("/api/logs", query_string={"search": search}).status_code == 400
 
 
 def test_the_order_of_clients_tells_nothing_of_their_last_part(masked: Client) -> None:

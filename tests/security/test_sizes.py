@@ -6,7 +6,7 @@ import gzip
 import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,11 +46,20 @@ def memory_stays(server: Server) -> Iterator[None]:
     assert server.healthy()
 
 
-def in_time(server: Server, sent: bytes) -> Answered:
+@contextmanager
+def in_time(server: Server) -> Iterator[None]:
+    """Within a second, or a few times as long as a small question takes on a machine that is busy."""
     begun = time.monotonic()
-    answer = asked(server, sent)
-    assert time.monotonic() - begun < MOST_SECONDS
-    return answer
+    assert server.healthy()
+    most = max(MOST_SECONDS, 5 * (time.monotonic() - begun))
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < most
+
+
+def answer_in_time(server: Server, sent: bytes) -> Answered:
+    with in_time(server):
+        return asked(server, sent)
 
 
 def with_body(body: bytes, headers: bytes = b"") -> bytes:
@@ -60,13 +69,12 @@ def with_body(body: bytes, headers: bytes = b"") -> bytes:
 @pytest.mark.parametrize("name", BODIES)
 def test_bodies_that_are_work(server: Server, name: str) -> None:
     body, statuses = BODIES[name]
-    assert in_time(server, with_body(body)).status in statuses
+    assert answer_in_time(server, with_body(body)).status in statuses
 
 
 def test_a_hundred_megabytes_are_refused_before_they_are_sent(server: Server) -> None:
     """The answer comes while the client has sent next to nothing; whoever goes on sending is hung up on."""
-    with connected(server) as connection:
-        begun = time.monotonic()
+    with in_time(server), connected(server) as connection:
         connection.sendall(LOGIN + b"Content-Length: 100000000\r\n\r\n" + b" " * 1000)
         assert answered(connection).status == 413
         sent = 0
@@ -75,7 +83,6 @@ def test_a_hundred_megabytes_are_refused_before_they_are_sent(server: Server) ->
                 connection.sendall(b" " * MEGABYTE)
                 sent += MEGABYTE
         assert sent < 10 * MEGABYTE
-        assert time.monotonic() - begun < MOST_SECONDS
 
 
 def test_an_endless_body_in_chunks_is_refused(server: Server) -> None:
@@ -83,20 +90,18 @@ def test_an_endless_body_in_chunks_is_refused(server: Server) -> None:
         for _ in range(100):
             yield b" " * MEGABYTE
 
-    begun = time.monotonic()
-    with suppress(requests.ConnectionError):  # it hung up while the body was still being sent
+    with in_time(server), suppress(requests.ConnectionError):  # it hung up while the body was still being sent
         headers = {"Content-Type": "application/json"}
         answer = requests.post(f"{server.url}/api/auth/login", data=chunks(), headers=headers, timeout=5)
         assert answer.status_code == 413
-    assert time.monotonic() - begun < MOST_SECONDS
 
 
 def test_a_packed_body_is_not_unpacked(server: Server) -> None:
     bomb = gzip.compress(b" " * (50 * MEGABYTE))
     assert len(bomb) < 60_000
     for headers in (b"Content-Encoding: gzip\r\n", b"Content-Encoding: x-gzip, identity\r\n"):
-        assert in_time(server, with_body(bomb, headers)).status == 415
-    assert in_time(server, with_body(bomb)).status == 400, "it is no JSON"
+        assert answer_in_time(server, with_body(bomb, headers)).status == 415
+    assert answer_in_time(server, with_body(bomb)).status == 400, "it is no JSON"
 
 
 @pytest.mark.parametrize("sent", [get(b"/" + b"a" * 10 * MEGABYTE), get(b"/?" + b"a=1&" * (3 * MEGABYTE)),
@@ -105,17 +110,15 @@ def test_a_packed_body_is_not_unpacked(server: Server) -> None:
                          ids=["path", "query", "header", "headers", "no line", "blank lines"])  # fmt: skip
 def test_long_heads(server: Server, sent: bytes) -> None:
     """Answered, or hung up on while they are still being sent."""
-    answer = in_time(server, sent)
+    answer = answer_in_time(server, sent)
     assert answer.status in {0, 400, 414, 431}
 
 
 def test_forms_are_as_short_as_other_bodies(server: Server) -> None:
-    begun = time.monotonic()
     for form in ({"username": "a" * 70_000}, {str(number): "" for number in range(20_000)}):
-        with suppress(requests.ConnectionError):
+        with in_time(server), suppress(requests.ConnectionError):
             answer = requests.post(f"{server.url}/sign-in", data=form, headers={"Origin": server.url}, timeout=5)
             assert answer.status_code == 413
-    assert time.monotonic() - begun < MOST_SECONDS
 
 
 def test_answers_have_a_largest_size(server: Server) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import socket
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 import requests
@@ -19,6 +20,7 @@ from tests.security.wire import ADMIN, LOGIN, answered, connected
 
 MANY = 200
 AT_ONCE_SECONDS = 1.0
+ENDURED_SECONDS = 5.0
 HEALTH = b"GET /api/health HTTP/1.1\r\nHost: x\r\n"
 SILENT: dict[str, bytes] = {
     "nothing": b"",
@@ -35,32 +37,42 @@ SILENT: dict[str, bytes] = {
 }
 
 
-def answers_at_once(server: Server) -> None:
-    """Health and a sign-in with wrong fields, which each worker may be asked."""
+def seconds_to_answer(server: Server) -> float:
+    """For health and a sign-in with wrong fields, several times, so that each worker is asked."""
     begun = time.monotonic()
-    for _ in range(4):
-        assert server.healthy()
-    assert requests.post(f"{server.url}/api/auth/login", json={}, timeout=5).status_code == 400
-    assert time.monotonic() - begun < AT_ONCE_SECONDS
+    for _ in range(3):
+        assert requests.get(f"{server.url}/api/health", timeout=ENDURED_SECONDS).status_code == 200
+    assert requests.post(f"{server.url}/api/auth/login", json={}, timeout=ENDURED_SECONDS).status_code == 400
+    return time.monotonic() - begun
+
+
+@contextmanager
+def others_are_answered(server: Server) -> Iterator[ExitStack]:
+    """Whatever is connected in the block: at once, or on a machine that is busy with other things, about as soon as
+    before. All that is said within a few seconds, long before any of these connections is closed for its silence."""
+    before = seconds_to_answer(server)
+    with ExitStack() as held:
+        yield held
+        deadline = time.monotonic() + ENDURED_SECONDS
+        while (taken := seconds_to_answer(server)) > max(AT_ONCE_SECONDS, 3 * before):
+            assert time.monotonic() < deadline, f"{taken:.1f} s, and {before:.1f} s before"
 
 
 @pytest.mark.parametrize("kind", SILENT)
 def test_who_stops_in_the_middle_keeps_nobody_waiting(server: Server, kind: str) -> None:
-    with ExitStack() as held:
+    with others_are_answered(server) as held:
         for _ in range(MANY):
             held.enter_context(connected(server)).sendall(SILENT[kind])
         time.sleep(0.1)
-        answers_at_once(server)
 
 
 def test_who_sends_an_octet_at_a_time_keeps_nobody_waiting(server: Server) -> None:
     request = LOGIN + b"Content-Length: 900\r\n\r\n" + b" " * 900
-    with ExitStack() as held:
+    with others_are_answered(server) as held:
         connections = [held.enter_context(connected(server)) for _ in range(MANY)]
         for at in range(20):
             for connection in connections:
                 connection.sendall(request[at : at + 1])
-        answers_at_once(server)
 
 
 def test_half_a_request_and_an_end_costs_no_processor(server: Server) -> None:
@@ -90,15 +102,13 @@ def test_who_does_not_read_keeps_nobody_waiting(server: Server) -> None:
     """The largest file, asked for fifty times on each connection and never read."""
     page = requests.get(f"{server.url}/sign-in", timeout=5).text
     (sheet,) = re.findall(r'href="(/assets/[^"]+/vendor/[^"]+\.css)"', page)
-    assert (
-        len(requests.get(f"{server.url}{sheet}", headers={"Accept-Encoding": "identity"}, timeout=5).content) > 400_000
-    )
-    with ExitStack() as held:
+    plain = {"Accept-Encoding": "identity"}
+    assert len(requests.get(f"{server.url}{sheet}", headers=plain, timeout=5).content) > 400_000
+    with others_are_answered(server) as held:
         for _ in range(MANY):
             connection = held.enter_context(connected(server, receive_buffer=4096))
             connection.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % sheet.encode() * 50)
         time.sleep(0.5)
-        answers_at_once(server)
 
 
 def test_who_reads_slowly_gets_all_of_it(server: Server) -> None:
@@ -115,8 +125,7 @@ def test_who_reads_slowly_gets_all_of_it(server: Server) -> None:
 
 def test_exports_that_nobody_reads_keep_nobody_waiting(server: Server) -> None:
     export = b"GET /api/logs/export HTTP/1.1\r\nHost: x\r\n" + ADMIN + b"\r\n"
-    with ExitStack() as held:
+    with others_are_answered(server) as held:
         for _ in range(MANY):
             held.enter_context(connected(server, receive_buffer=4096)).sendall(export)
         time.sleep(0.5)
-        answers_at_once(server)

@@ -27,7 +27,7 @@ from tests.test_supervisor import wait_for
 
 NOW = int(START)
 KINDS = ("access", "refresh", "session")
-CONNECTIONS = 8  # so many that each worker gets some
+CONNECTIONS = 6  # so many that each worker gets some
 
 
 def token(app: APIFlask, kind: str) -> str:
