@@ -8,6 +8,7 @@ nobody is answered. Here they cost a place in the poller, and are closed when th
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from proxyweb.memory import Thrift
 from proxyweb.web_arrival import NeverWhole, arrived, ends_here, missing, read_ahead
 from proxyweb.web_connection import Connection
 
@@ -26,6 +28,7 @@ LINGER_SECONDS = 2.0
 MOST_PASSED_OVER = 64 * 1024
 MOST_UNSENT = 64 * 1024 * 1024
 SWEEP_SECONDS = 0.25
+SWITCH_SECONDS = 0.0005  # at Python's 5 ms, a short answer waits that long for an export at each look into the database
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -35,7 +38,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting: dict[Connection, bool] = {}  # whether it is one of `nr_conns`
         self._unsent: dict[Connection, None] = {}  # those whose answer waits for them, the oldest first
         self._swept = 0.0
+        self._thrift = Thrift()
+        sys.setswitchinterval(SWITCH_SECONDS)
         super().init_process()
+
+    def notify(self) -> None:
+        """Called every second: the master is told that this worker lives."""
+        super().notify()
+        self._thrift.look()
 
     def accept(self, listener: socket.socket) -> None:
         try:
