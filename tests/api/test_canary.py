@@ -17,6 +17,7 @@ from tests.conftest import ADMIN_PASSWORD, START
 
 ADDRESSES = ("198.51.100.213", "2001:db8:77:4242::beef", "::ffff:203.0.113.99", "canary-pc.lan")
 TRACES = re.compile("198\\.51\\.100\\.213|c633:64d5|4242|beef|203\\.0\\.113\\.99|cb00:7163|canary", re.IGNORECASE)
+DIGESTS = {"ETag", "X-Request-ID"}  # in which any hexadecimal digits may stand
 QUERIES = (
     "",
     "limit=1",
@@ -70,7 +71,8 @@ def test_no_route_tells_who(app: APIFlask, masked: Client) -> None:
             if answer.status_code == 200:
                 found = TRACES.search(answer.get_data(as_text=True).replace(query, ""))
                 assert not found, (path, query, found)
-                assert not TRACES.search(str(answer.headers)), (path, query)
+                headers = "".join(value for name, value in answer.headers if name not in DIGESTS)
+                assert not TRACES.search(headers), (path, query)
                 asked += 1
     assert asked >= 15
 

@@ -27,6 +27,8 @@ SPELLINGS = (
 TRACES = re.compile(
     rf"{re.escape(str(V4))}|c633:64d5|{int(V4)}|{hex(int(V4))}|0325|4711|4242|beef|eth0|canary", re.IGNORECASE
 )
+DIGESTS = {"ETag", "X-Request-ID"}
+PSEUDONYM = re.compile(r"(?:host|user)-[0-9a-f]{8}")  # in which, as in a digest, any hexadecimal digits may stand
 USER = "canary.person"
 MAIL = "http://site.test/canary@mail.example/?to=canary.two%40mail.example&cc=canary%2540mail.example"
 
@@ -63,7 +65,8 @@ def test_no_answer_shows_a_spelling(app: APIFlask, masked: Client) -> None:
         for query in ("", "?window=all", "?limit=3", "?sort=client_ip", "?format=ndjson"):
             with masked.get(f"{path}{query}") as answer:
                 if answer.status_code == 200:
-                    found = TRACES.search(answer.get_data(as_text=True) + str(answer.headers))
+                    headers = "".join(value for name, value in answer.headers if name not in DIGESTS)
+                    found = TRACES.search(PSEUDONYM.sub("", answer.get_data(as_text=True)) + headers)
                     assert not found, (path, query, found)
                     asked += 1
     assert asked > 40
