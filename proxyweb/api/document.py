@@ -13,6 +13,9 @@ from proxyweb.api.conditional import conditional
 from proxyweb.api.gate import OPEN, needed_role
 
 blueprint = APIBlueprint("document", __name__, tag="Documentation", enable_openapi=True)
+PAGE: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+    200: {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
+}
 
 SCHEMES = {
     "Basic": {"type": "http", "scheme": "basic"},
@@ -25,12 +28,14 @@ FAILURES = {
     "404": "What was asked for does not exist.",
     "409": "It is there already, or changed meanwhile.",
     "413": "The body is larger than 64 KiB.",
+    "414": "The address is longer than 8190 bytes.",
     "415": "The body is not JSON.",
     "429": "Too many failed logins from this address, or exports by this user; `Retry-After` says how long to wait.",
+    "431": "A header is longer than 8190 bytes, or there are more than 64.",
     "500": "A mistake of the server's; its log says more.",
     "503": "The database is busy or can't be used; `Retry-After`, where given, says when to try again.",
 }
-ALWAYS = ("400", "429", "500", "503")
+ALWAYS = ("400", "414", "429", "431", "500", "503")
 
 
 def register(app: APIFlask) -> None:
@@ -64,7 +69,7 @@ def finished(app: APIFlask, spec: dict[str, Any]) -> dict[str, Any]:
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             role = needed_role(views[operation["operationId"]], method.upper())
-            _finish(path, method, operation, role)
+            _finish(path, method, operation, role, components["schemas"])
     return spec
 
 
@@ -73,7 +78,7 @@ def operation_id(method: str, endpoint: str) -> str:
     return f"{method.lower()}_{endpoint.replace('.', '_')}"
 
 
-def _finish(path: str, method: str, operation: dict[str, Any], role: str) -> None:
+def _finish(path: str, method: str, operation: dict[str, Any], role: str, schemas: dict[str, Any]) -> None:
     is_open = path in OPEN
     operation["security"] = [] if is_open else [{name: []} for name in SCHEMES]
     operation["x-role"] = "none" if is_open else role
@@ -86,13 +91,20 @@ def _finish(path: str, method: str, operation: dict[str, Any], role: str) -> Non
     if "{" in path:
         expected.append("404")
     if "requestBody" in operation:
-        operation["requestBody"]["required"] = True
+        operation["requestBody"]["required"] = _needs_a_field(operation["requestBody"], schemas)
         expected += ["413", "415"]
     for status in expected:
         responses.setdefault(status, {"$ref": f"#/components/responses/{status}"})
     if method == "get":
         responses["304"] = {"description": "Unchanged since the answer whose ETag was sent as If-None-Match."}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _needs_a_field(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Whether a body is required: no body at all is taken for an empty object."""
+    schema = body["content"]["application/json"]["schema"]
+    found = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return bool(found.get("required"))
 
 
 def _schema() -> dict[str, Any]:
@@ -111,7 +123,7 @@ def openapi() -> Response:
 
 @blueprint.get("/api/docs")
 @conditional()
-@blueprint.doc(responses={200: "A page"})
+@blueprint.doc(responses=PAGE)
 def docs() -> Response:
     """This document as a page to read."""
     return Response(render_template("docs.html", spec=_spec()), mimetype="text/html")

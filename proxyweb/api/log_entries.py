@@ -101,7 +101,7 @@ class LogQuery(LogFilters):
     sort: Literal["timestamp", "source_ip", "client_ip", "destination", "status", "bytes", "method"] = "timestamp"
     order: Literal["asc", "desc"] = "desc"
     after_id: Annotated[int | None, Whole()] = None
-    cursor: Annotated[str | None, Field(max_length=20_000, description="`next` of the page before.")] = None
+    cursor: Annotated[str | None, Field(max_length=7_000, description="`next` of the page before.")] = None
 
 
 def _refuse_whole(client: str | None, user: str | None, search: str | None) -> None:
