@@ -18,6 +18,7 @@ from proxyweb.ingest.postings import SEGMENT_BITS, SEGMENT_ROWS, TABLES, rebuild
 from proxyweb.ingest.rollups import ROLLUPS
 from proxyweb.ingest.subtraction import Subtraction, renew_last_times
 from proxyweb.ingest.zones import ZONE_BITS, rebuild_zones
+from proxyweb.memory import give_back_memory
 from proxyweb.queries.url_counts import forget as forget_url_counts
 
 DAY_MS = 86_400_000
@@ -63,6 +64,7 @@ def clear_before(conn: sqlite3.Connection, before_ms: int, stop: Callable[[], bo
     if deleted and not stop():
         _forget_unreferred(conn)
         give_back(conn)
+        give_back_memory()
     return deleted
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import numpy as np
+
 from proxyweb.catalogue.file_types import extension_of
 from proxyweb.db.database import generation
 from proxyweb.ingest import totals
@@ -18,8 +20,9 @@ _ROWS = """
     FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id JOIN hosts AS h ON h.id = s.host_id
     WHERE l.id BETWEEN ? AND ? AND l.time_ms < ?
 """
-_NUMBERS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "agent_id", "waf_id",
-            "bytes", "bytes_in", "entropy")  # fmt: skip
+_COLUMNS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "agent_id", "waf_id",
+            "bytes", "bytes_in", "entropy", "extension_id")  # fmt: skip
+ROWS_AT_ONCE = 4096  # a segment of them as Python's objects takes 40 MB, which the process keeps
 
 
 class Subtraction:
@@ -34,12 +37,13 @@ class Subtraction:
         self.last_id = min(last, generation(conn, "next_id") - 1)
         self.bounds: tuple[int, int] | None = None
         define_functions(conn)
-        found = conn.execute(_ROWS, (first, self.last_id, before_ms)).fetchall()
-        if found:
+        extensions: dict[str, int] = dict(conn.execute("SELECT extension, id FROM extensions"))
+        cursor, parts = conn.execute(_ROWS, (first, self.last_id, before_ms)), []
+        while found := cursor.fetchmany(ROWS_AT_ONCE):
             *numbers, paths = zip(*found, strict=True)
-            columns = {name: ints(values) for name, values in zip(_NUMBERS, numbers, strict=True)}
-            extensions: dict[str, int] = dict(conn.execute("SELECT extension, id FROM extensions"))
-            columns["extension_id"] = ints([extensions[extension_of(path)] for path in paths])
+            parts.append([*map(ints, numbers), ints([extensions[extension_of(path)] for path in paths])])
+        if parts:
+            columns = dict(zip(_COLUMNS, map(np.concatenate, zip(*parts, strict=True)), strict=True))
             kinds = conn.execute("SELECT id, reason, cache, opaque FROM result_kinds")
             facts = ((kind, KindFacts(reason, cache, bool(opaque))) for kind, reason, cache, opaque in kinds)
             self.rows = Rows(columns, FactsOfKind(facts))
