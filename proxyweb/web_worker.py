@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from proxyweb.memory import Thrift
 from proxyweb.web_arrival import NeverWhole, arrived, ends_here, missing, read_ahead
 from proxyweb.web_connection import Connection
 
@@ -35,7 +36,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting: dict[Connection, bool] = {}  # whether it is one of `nr_conns`
         self._unsent: dict[Connection, None] = {}  # those whose answer waits for them, the oldest first
         self._swept = 0.0
+        self._thrift = Thrift()
         super().init_process()
+
+    def notify(self) -> None:
+        """Called every second: the master is told that this worker lives."""
+        super().notify()
+        self._thrift.look()
 
     def accept(self, listener: socket.socket) -> None:
         try:

@@ -26,6 +26,7 @@ from proxyweb.ingest.sources import Overtaken
 from proxyweb.ingest.status import FollowerStatus, StatusFile
 from proxyweb.ingest.store import Store
 from proxyweb.ingest.store_access import StoreAccess
+from proxyweb.memory import Thrift
 
 log = logging.getLogger("proxyweb.follower")
 
@@ -69,6 +70,7 @@ class Follower:
         self._access = StoreAccess(database)
         self._status_file = status_file
         self._stop, self._clock, self._monotonic = stop, clock, monotonic
+        self._thrift = Thrift(monotonic)
         self._enrichment = Enrichment(shadow_it_file)
         self._scorer = Scorer(instance, self._pulse)
         self._encoder = self._new_encoder()
@@ -99,6 +101,7 @@ class Follower:
                 pause = self._read_all(now)
             except (ProxywebError, sqlite3.Error, OSError) as error:
                 self._failed(error, now)
+        self._thrift.look()
         if self._beat() and self._access.replaced():
             log.warning("the database was replaced: reading goes on from the positions that the new one knows")
             self._start_over()

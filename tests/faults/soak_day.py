@@ -31,6 +31,7 @@ from proxyweb.demo.formats import squid
 from proxyweb.demo.traffic import Traffic
 from proxyweb.ingest.rotation import IDLE_SECONDS
 from proxyweb.ingest.status import read_status
+from proxyweb.memory import EVERY_SECONDS
 from tests.bench.table import table
 from tests.e2e.server import Server
 from tests.faults.checking import sound
@@ -43,7 +44,7 @@ KEPT_FILES = 4
 RETENTION_DAYS, CAP_BYTES_A_LINE = 1, 15
 READERS, PAUSE_SECONDS = 4, 0.2
 QUESTIONS_OF_AN_HOUR, ASKING_AT_ONCE = 1_600, 8
-QUIET_SECONDS = 3.0  # without readers, before the processes are looked at
+QUIET_SECONDS = EVERY_SECONDS + 1  # without readers, before the processes are looked at
 GROWN_KB, MORE_DESCRIPTORS = 10_000, 1
 PASSWORD = "the password of the soak"
 ADMIN = ("admin", PASSWORD)
