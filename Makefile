@@ -17,9 +17,11 @@ test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest $(TOGETHER)
 
-soak: $(VENV)/installed-for-tests
+# About an hour on two processors: a million inputs, every fault many times over, and a simulated day.
+soak: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
-	PROXYWEB_SOAK=1 $(BIN)/pytest tests/faults
+	PROXYWEB_SOAK=1 $(BIN)/pytest -rP tests/fuzz tests/e2e/test_document.py tests/faults
+	$(BIN)/python -m tests.faults.soak_day
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
