@@ -8,6 +8,7 @@ nobody is answered. Here they cost a place in the poller, and are closed when th
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,7 @@ LINGER_SECONDS = 2.0
 MOST_PASSED_OVER = 64 * 1024
 MOST_UNSENT = 64 * 1024 * 1024
 SWEEP_SECONDS = 0.25
+SWITCH_SECONDS = 0.0005  # at Python's 5 ms, a short answer waits that long for an export at each look into the database
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -37,6 +39,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._unsent: dict[Connection, None] = {}  # those whose answer waits for them, the oldest first
         self._swept = 0.0
         self._thrift = Thrift()
+        sys.setswitchinterval(SWITCH_SECONDS)
         super().init_process()
 
     def notify(self) -> None:
