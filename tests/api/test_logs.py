@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from apiflask import APIFlask
 
+from proxyweb.api.context import core_of
 from proxyweb.api.logs import LogPage
 from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer
-from tests.clients import Client
-from tests.conftest import START, Clock
+from tests.clients import Client, basic, signed_in
+from tests.conftest import ADMIN_PASSWORD, START, Clock
 
 HOUR = 3600
 LINES = """\
@@ -281,3 +284,22 @@ def test_a_read_that_changed_nothing_is_not_sent_again(viewer: Client, instance:
     with closing(sqlite3.connect(instance / "proxyweb.sqlite")) as conn, conn:
         conn.execute("UPDATE counters SET value = value + 1 WHERE name = 'logs'")
     assert viewer.get("/api/logs", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_half_of_the_threads_may_export_at_once(make_app: Callable[..., APIFlask]) -> None:
+    """Whoever comes then is told when to come again; and each gives its place free, however it ends."""
+    app = make_app(THREADS="4")
+    admin, under_way = signed_in(app, basic("admin", ADMIN_PASSWORD)), core_of(app).exports
+    assert [under_way.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+    refused = admin.get("/api/logs/export")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    assert admin.get("/api/logs").status_code == 200
+    under_way.release()
+    for ask, address, status in (
+        (admin.get, "/api/logs/export", 200),
+        (admin.head, "/api/logs/export", 200),
+        (admin.get, "/api/logs/export?since=nonsense", 400),
+        (admin.get, "/api/logs/export?format=ndjson", 200),
+    ):
+        with ask(address) as answer:
+            assert (answer.status_code, bool(answer.data)) == (status, ask == admin.get)
