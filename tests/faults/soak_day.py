@@ -186,7 +186,9 @@ def run_day(folder: Path, lines: int) -> list[str]:
     instance, log = folder / "instance", Log(folder / "access.log", int(time.time()) // HOUR * HOUR - 36 * HOUR)
     cap_mb = max(lines * CAP_BYTES_A_LINE // 1_000_000, 10)
     log.path.touch()
-    server = Server(instance, ACCESS_LOG=str(log.path), ADMIN_PASSWORD=PASSWORD, LOG_LEVEL="warning")
+    server = Server(
+        instance, ACCESS_LOG=str(log.path), ADMIN_PASSWORD=PASSWORD, LOG_LEVEL="warning", EXPORTS_PER_MINUTE="1000"
+    )
     try:
         while not server.healthy():
             time.sleep(0.2)

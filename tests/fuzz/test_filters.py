@@ -46,7 +46,8 @@ def viewer(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     conn = connect(instance / "proxyweb.sqlite")
     Importer(conn, parallel=False).import_file(path)
     conn.close()
-    app = create_app(configuration(instance), Clock(START_MS / 1000 + 900))
+    config = configuration(instance, EXPORTS_PER_MINUTE="1000")
+    app = create_app(config, Clock(START_MS / 1000 + 900))
     yield signed_in(app, basic("viewer", VIEWER_PASSWORD))
     core_of(app).database.close()
 
