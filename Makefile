@@ -17,7 +17,7 @@ test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	$(BIN)/pytest $(TOGETHER)
 
-# About an hour on two processors: a million inputs, every fault many times over, and a simulated day.
+# Takes long: a million inputs, every fault many times over, and a simulated day.
 soak: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
 	PROXYWEB_SOAK=1 $(BIN)/pytest -rP tests/fuzz tests/e2e/test_document.py tests/faults

@@ -5,7 +5,7 @@ Meanwhile people read, export and sign in, and old entries are deleted, by the r
 database's size. After each hour, when all is read and nobody asks, every process is looked at. From the end of the
 first hour on, none may grow by more than 10 MB, nor keep more files open; each line must have been stored once.
 
-Ten million lines take 10 to 15 minutes on two processors; `--lines` makes it a smaller day.
+Ten million lines take 9 to 20 minutes on two processors; `--lines` makes it a smaller day.
 """
 
 from __future__ import annotations
