@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -54,7 +55,9 @@ class Server:
         found: list[int] = []
         look = [self.process.pid]
         while look:
-            below = Path(f"/proc/{look[0]}/task/{look.pop(0)}/children").read_text().split()
-            found += map(int, below)
-            look += map(int, below)
+            parent = look.pop(0)
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                below = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+                found += map(int, below)
+                look += map(int, below)
         return found

@@ -74,7 +74,7 @@ def test_pages_follow_each_other(open_page: Callable[..., Page], dashboard: Dash
     page = open_page("/logs")
     expected = of_api(dashboard, "limit=200")
     assert ids(page) == expected[:100]
-    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next", exact=True).click()
     page.wait_for_url("**/logs?cursor=*")
     expect(page.locator(f"tr[data-id='{expected[100]}']")).to_be_visible()
     assert ids(page) == expected[100:]
