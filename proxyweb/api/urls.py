@@ -29,6 +29,8 @@ blueprint = APIBlueprint("urls", __name__, tag="Analytics")
 TOO_LONG = "Reading the requests of this time took too long; take window=1h, or ask again when less is going on."
 AT_ONCE = ("1h", "24h")
 """Windows whose rows are read while one waits. Longer ones are counted aside."""
+PERSONAL = {"urls": "url", "not_found": "url", "referrers": "name"}
+"""Lists in which people's addresses may stand, and where in an entry."""
 
 
 class UrlsQuery(WindowQuery):
@@ -88,8 +90,8 @@ def url_list(parameters: UrlsQuery) -> Response:
         name: value[: parameters.limit] if isinstance(value, list) else value for name, value in counts.figures.items()
     }
     if context.gdpr():
-        for name in ("urls", "not_found"):
-            figures[name] = [{**counted, "url": mask_mail(counted["url"])} for counted in figures[name]]
+        for name, field in PERSONAL.items():
+            figures[name] = [{**counted, field: mask_mail(counted[field])} for counted in figures[name]]
     return success({**bounds(counts.window), **figures})
 
 

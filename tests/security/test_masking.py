@@ -44,6 +44,7 @@ def masked(admin: Client, instance: Path) -> Client:
                     client=client,
                     user=USER,
                     url=MAIL,
+                    referer=MAIL,
                     status=(200, 404, 403)[number % 3],
                 )
                 for number, client in enumerate(SPELLINGS)
