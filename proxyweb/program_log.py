@@ -81,20 +81,17 @@ def configure_log(level: str, form: str = "text") -> None:
 
 def announce(message: str, form: str) -> None:
     """Tell on stdout what whoever starts the program has to know, whatever the level."""
-    if form == "json":
-        record = logging.LogRecord("proxyweb.start", logging.INFO, __file__, 0, message, None, None)
-        message = JsonLine().format(record)
-    click.echo(message)
+    click.echo(_as_json(message, logging.INFO) if form == "json" else message)
     sys.stdout.flush()
 
 
 def complain(message: str, form: str) -> None:
     """Tell on stderr why the program ends."""
-    if form == "json":
-        record = logging.LogRecord("proxyweb.start", logging.ERROR, __file__, 0, message, None, None)
-        click.echo(JsonLine().format(record), err=True)
-    else:
-        click.echo(f"proxyweb: {printable(message)}", err=True)
+    click.echo(_as_json(message, logging.ERROR) if form == "json" else f"proxyweb: {printable(message)}", err=True)
+
+
+def _as_json(message: str, level: int) -> str:
+    return JsonLine().format(logging.LogRecord("proxyweb.start", level, __file__, 0, message, None, None))
 
 
 def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

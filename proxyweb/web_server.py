@@ -83,7 +83,5 @@ def _environment(config: Config) -> dict[str, str]:
     environment = {**os.environ, INSTANCE: str(config.instance)}
     environment.pop("PROXYWEB_ADMIN_PASSWORD", None)
     environment.pop("GUNICORN_CMD_ARGS", None)
-    environment.setdefault(
-        "MALLOC_ARENA_MAX", "1"
-    )  # glibc gives each thread its own, and a worker took 170 MB, not 105
+    environment.setdefault("MALLOC_ARENA_MAX", "1")  # glibc gives each thread its own: a worker took 170 MB, not 105
     return environment

@@ -6,8 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,10 +63,10 @@ class Scorer:
         """
         made: Future[Scoring] = Future()
         threading.Thread(target=_make, args=(instance, made), name="patterns", daemon=True).start()
-        while True:
+        while not made.done():
             self._pulse()
-            with suppress(TimeoutError):
-                return made.result(PULSE_SECONDS)
+            wait([made], PULSE_SECONDS)
+        return made.result()
 
 
 def _make(instance: Path, made: Future[Scoring]) -> None:
