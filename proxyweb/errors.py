@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-COUNTING_SECONDS = 2.6e-6
-"""A row, for the URLs of a long window; measured with ten million rows."""
-
 
 class ProxywebError(Exception):
     """Something a person can act on. `detail` is one sentence that says what to do."""
@@ -55,12 +52,11 @@ class QueryTimeout(ProxywebError):
 
 
 class BeingCounted(ProxywebError):
-    """What was asked for is being counted aside; `rows` is of how many rows."""
+    """What was asked for is being counted aside: of how many rows, and about how many seconds that takes."""
 
     status = 503
 
-    def __init__(self, rows: int) -> None:
-        seconds = max(1, round(rows * COUNTING_SECONDS))
+    def __init__(self, rows: int, seconds: int) -> None:
         requests = "1 request is" if rows == 1 else f"{rows:,} requests are"
         super().__init__(f"{requests} being counted, which takes about {seconds} s; ask again then.")
         self.retry_after = min(seconds, 5)

@@ -1,6 +1,6 @@
 """Counts the URLs of long windows aside: one thread in one of the web server's processes, its result for all of them.
 
-It reads every row of the window, 2.6 µs each, in SQLite, which leaves the interpreter to the other threads meanwhile.
+It reads every row of the window in SQLite, which leaves the interpreter to the other threads meanwhile.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from proxyweb.queries.windows import window
 
 MOST = 200
 """How long rankings are at most."""
+SECONDS_A_ROW = 2.6e-6
+"""Measured with ten million rows."""
 NICENESS = 10
 """So that whoever else wants a processor goes first."""
 

@@ -22,7 +22,7 @@ from proxyweb.privacy import mask_mail
 from proxyweb.queries.log_counts import requests_in
 from proxyweb.queries.url_counts import UrlCounts, kept
 from proxyweb.queries.urls import ranked_urls
-from proxyweb.url_counter import MOST
+from proxyweb.url_counter import MOST, SECONDS_A_ROW
 
 blueprint = APIBlueprint("urls", __name__, tag="Analytics")
 
@@ -113,4 +113,4 @@ def _aside(name: WindowName) -> UrlCounts:
         window = ending_now(conn, name)
         rows = requests_in(conn, window)
     context.core().url_counter.begin(name, window.until_ms / 1000)
-    raise BeingCounted(rows)
+    raise BeingCounted(rows, max(1, round(rows * SECONDS_A_ROW)))
