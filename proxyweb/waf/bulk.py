@@ -62,7 +62,9 @@ class _Aimed:
         aim = engine.patterns_at(target)
         self._numbers = aim and aim.numbers
         if aim is not None:
-            self._patterns = Patterns(aim.patterns, cache and cache / f"{target}-lines.hyperscan", lines=True)
+            self._patterns = Patterns(
+                aim.patterns, cache and cache / f"{target}-lines.hyperscan", lines=True, every=True
+            )
 
     def suspects(self, lines: _Lines, value_of: Callable[[int], Value]) -> set[int]:
         """The lines for which a rule may hold: all, where the owner's rules have to be asked. `value_of` gives a line

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from proxyweb.waf import shell, sql
 from proxyweb.waf.checks import CHECKS
 from proxyweb.waf.patterns import Pattern, Patterns
-from proxyweb.waf.request import NOTHING, RAW, TARGETS, Value, values
+from proxyweb.waf.plain import Plain, plain
+from proxyweb.waf.request import (
+    AGENT,
+    HOST,
+    METHOD,
+    NOTHING,
+    PATH,
+    QUERY,
+    RAW,
+    REFERER,
+    Value,
+    header_values,
+    method_value,
+    pairs,
+    values,
+)
 from proxyweb.waf.rules import Category, Rule
 
 if TYPE_CHECKING:
@@ -24,8 +39,12 @@ if TYPE_CHECKING:
 
 THRESHOLD = 5
 REMEMBERED = 4096
+LONGEST_REMEMBERED = 1024
 LONGEST_EXCUSED = 512  # exceptions are for short texts, and Python's re may take its time over long ones
-REPEATED = frozenset(("method", "host", "agent"))
+REPEATED = frozenset((METHOD, HOST, AGENT))
+STAGES = {"raw": frozenset((RAW,)), "text": frozenset((PATH, QUERY, REFERER)), "client": REPEATED}
+"""Targets whose patterns are looked for together, by the name of the file that keeps them."""
+NONE: frozenset[int] = frozenset()
 Numbered = tuple[int, Rule]
 
 
@@ -99,10 +118,19 @@ class Engine:
         rules = [(category.name, rule) for category in categories for rule in category.rules]
         self._rules = rules
         self._confirmed = [_confirmed(name, rule) for name, rule in rules]
-        self._raw = _stage(rules, {RAW}, cache and cache / "raw.hyperscan")
-        self._decoded = _stage(rules, set(TARGETS) - {RAW}, cache and cache / "text.hyperscan")
+        self._stages = {
+            target: stage
+            for name, targets in STAGES.items()
+            for stage in [_stage(rules, targets, cache and cache / f"{name}.hyperscan")]
+            for target in targets
+        }
         self._forms = {form: _form_stage(rules, form, cache and cache / f"{form}.hyperscan") for form in FORMS}
         self._known = lru_cache(REMEMBERED)(self._found)
+        self._known_beside = lru_cache(REMEMBERED)(self._beside)
+        self._query_aim = self.patterns_at(QUERY)
+        self._query_lines = Patterns(
+            self._query_aim.patterns if self._query_aim else (), cache and cache / "query.hyperscan", lines=True
+        )
         self._lock = Lock()
         self.threshold = threshold
         self.enabled = frozenset(name for name, _ in rules) if enabled is None else frozenset(enabled)
@@ -116,15 +144,18 @@ class Engine:
 
     def judge(self, method: str, url: str, headers: Mapping[str, str] = NOTHING) -> Verdict:
         """The verdict on a request, whatever its bytes. `url` is absolute, begins at the slash, or is `host:port`."""
-        return self.verdict(self.found(values(method, url, headers)))
+        parts = plain(url)
+        if parts is None:
+            return self.verdict(self.found(values(method, url, headers)))
+        is_short = len(method) + sum(map(len, headers.values())) <= LONGEST_REMEMBERED
+        with self._lock:
+            beside = (self._known_beside if is_short else self._beside)(method, parts.host, *headers.items())
+            return self.verdict(beside | self._in_plain(url, parts))
 
     def found(self, some: Iterable[Value]) -> frozenset[int]:
         """The numbers of the rules that hold for any of some values, on or off. `verdict` says what follows."""
-        found: set[int] = set()
         with self._lock:  # hyperscan's scratch space is for one at a time
-            for value in some:
-                found.update(self._known(value) if value.target in REPEATED else self._found(value))
-        return frozenset(found)
+            return self._held(some)
 
     def patterns_at(self, target: str) -> Aim | None:
         """What is looked for at a target; None where rules of the owner's own have to be asked as well."""
@@ -135,24 +166,66 @@ class Engine:
         triggers = [(FORMS[form].trigger.replace(r"\n", ""), False) for form in forms]
         return Aim(_patterns(plain, ()) + triggers, [number for number, _ in plain] + [None] * len(forms))
 
-    def _found(self, value: Value) -> set[int]:
-        """The numbers of the rules that hold for a value, on or off."""
-        stage = self._raw if value.target == RAW else self._decoded
-        return {number for number in self._places(stage, value) if self.holds(number, value)}
+    def _held(self, some: Iterable[Value]) -> frozenset[int]:
+        found, in_query = NONE, []
+        for value in some:
+            if value.target == QUERY:
+                in_query.append(value)
+            else:
+                found |= self._known(value) if value.target in REPEATED else self._found(value)
+        if in_query and self._may_hold(in_query):
+            found = found.union(*map(self._found, in_query))
+        return found
 
-    def _places(self, stage: _Stage, value: Value) -> Iterator[int]:
+    def _beside(self, method: str, host: str, *headers: tuple[str, str]) -> frozenset[int]:
+        """What holds for a request beside its URL's path and query. With another path, the same comes again."""
+        return self._held((method_value(method), *header_values(host, dict(headers))))
+
+    def _in_plain(self, url: str, parts: Plain) -> frozenset[int]:
+        """What holds for a plain URL, but for its host."""
+        found = self._found(Value(RAW, url))
+        if parts.path != "/":
+            found |= self._found(Value(PATH, parts.path))
+        if parts.query and self._may_hold_in_lines(parts.lines, partial(pairs, parts.query, QUERY)):
+            found = found.union(*map(self._found, pairs(parts.query, QUERY)))
+        return found
+
+    def _may_hold(self, in_query: Sequence[Value]) -> bool:
+        lines = "\n".join(value.text for value in in_query)
+        return lines.count("\n") >= len(in_query) or self._may_hold_in_lines(lines, lambda: in_query)
+
+    def _may_hold_in_lines(self, lines: str, values_of: Callable[[], Iterable[Value]]) -> bool:
+        """Whether any rule may hold for values of a query, a line each: one look at all, and most have nothing."""
+        if self._query_aim is None:
+            return True
+        numbers = [self._query_aim.numbers[place] for place in self._query_lines.found(lines)]
+        if not numbers:
+            return False
+        some = list(values_of())
+        return any(number is None or any(self.holds(number, value) for value in some) for number in numbers)
+
+    def _found(self, value: Value) -> frozenset[int]:
+        """The numbers of the rules that hold for a value, on or off."""
+        stage = self._stages[value.target]
+        places = stage.patterns.found(value.text)
+        if not places and stage.own is None:
+            return NONE
+        return frozenset(number for number in self._numbers(stage, places, value.text) if self.holds(number, value))
+
+    def _numbers(self, stage: _Stage, places: Sequence[int], text: str) -> Iterator[int]:
+        """The rules that the places belong to, with those found in the text's other forms and the owner's own."""
         last = len(stage.numbers)
-        for place in stage.patterns.found(value.text):
+        for place in places:
             if place < last:
                 yield stage.numbers[place]
             else:
                 name = stage.forms[place - last]
                 form = self._forms[name]
-                for text in FORMS[name].form(value.text):
-                    for other in form.patterns.found(text):
+                for formed in FORMS[name].form(text):
+                    for other in form.patterns.found(formed):
                         yield form.numbers[other]
         if stage.own is not None:
-            for place in stage.own.found(value.text):
+            for place in stage.own.found(text):
                 yield stage.own_numbers[place]
 
     def holds(self, number: int, value: Value) -> bool:

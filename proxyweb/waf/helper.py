@@ -13,11 +13,12 @@ import codecs
 import os
 import re
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from proxyweb.waf.policy import Answer, Complaints, Policy, Unjudged, judge
+from proxyweb.waf.policy import Answer, Beside, Complaints, Policy, Unjudged, beside_url, judge
 
 FORMAT = "%#>ru %#>rm %>a %#>rd %#{User-Agent}>h %#{Referer}>h"
 """What Squid is to send of a request. With `#` it escapes `%` as well, so that `%27` and `'` can be told apart."""
@@ -26,9 +27,11 @@ CHUNK = 1 << 16
 LONGEST_LINE = 1 << 20  # Squid takes headers of 64 KB together, and an escaped byte has three
 LONGEST_FIELD = 3 * 8192  # the engine looks at 6 KB of a text, and at the first 6 and the last 2 of a URL
 CHUNK_SECONDS = 0.25
+PORTION = 16
 REMEMBERED = 4096
 LONGEST_REMEMBERED = 1024
 MISSING = b"-"
+Remembered = TypeVar("Remembered")
 _CHANNEL = re.compile(rb"\d{1,20}(?=[ \r]|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -37,12 +40,11 @@ class Overloaded(Unjudged):
     """Its turn came too late."""
 
 
-class Question(NamedTuple):
-    """A request in the order in which `judge` takes it; absent texts are empty."""
+class Asker(NamedTuple):
+    """What a line holds beside the URL, in the order in which `beside_url` takes it; absent texts are empty."""
 
     client: str
     method: str
-    url: str
     host: str
     agent: str
     referer: str
@@ -72,27 +74,32 @@ class Helper:
         self._policy = policy
         self._clock = clock
         self._complaints = Complaints(clock)
+        self._remembered_of: Policy | None = None
         self._replies: dict[bytes, bytes] = {}  # to what was asked before under the same policy
-        self._replied_by: Policy | None = None
+        self._besides: dict[bytes, Beside] = {}  # what stood behind a URL before
 
     def run(self, questions: int, answers: int) -> None:
         """Answer what comes from one descriptor on the other, until either is closed."""
         lines = Lines()
         try:
             while chunk := os.read(questions, CHUNK):
-                written = self.answered(lines.of(chunk))
-                while written:
-                    written = written[os.write(answers, written) :]
+                for written in self.answered(lines.of(chunk)):
+                    while written:
+                        written = written[os.write(answers, written) :]
         except (BrokenPipeError, ConnectionResetError):  # Squid has ended, or restarts its helpers
             return
 
-    def answered(self, lines: list[bytes]) -> bytes:
-        """The answers on lines that came together, in order. Those that take too long are not judged."""
-        policy = self._policy()
-        if policy is not self._replied_by or len(self._replies) > REMEMBERED:
-            self._replies, self._replied_by = {}, policy
+    def answered(self, lines: list[bytes]) -> Iterator[bytes]:
+        """The answers on lines that came together, in order; some at a time, so that Squid can go on with these.
+
+        Lines that take too long are not judged.
+        """
         deadline = self._clock() + CHUNK_SECONDS
-        return b"".join(self._answer(line, policy, deadline) for line in lines)
+        for start in range(0, len(lines), PORTION):
+            policy = self._policy()
+            if policy is not self._remembered_of:
+                self._remembered_of, self._replies, self._besides = policy, {}, {}
+            yield b"".join([self._answer(line, policy, deadline) for line in lines[start : start + PORTION]])
 
     def _answer(self, line: bytes, policy: Policy, deadline: float) -> bytes:
         channel = _CHANNEL.match(line)
@@ -107,22 +114,36 @@ class Helper:
         try:
             if self._clock() > deadline:
                 raise Overloaded(f"more requests at once than can be judged in {CHUNK_SECONDS:g} s")
-            answer = reply(judge(policy, *asked(fields)))
+            url, _, rest = fields.partition(b" ")
+            answer = reply(judge(policy, unescaped(url), self._beside(policy, rest)))
         except Exception as error:
             self._complaints.say(f"not judged, {'passed' if policy.fails_open else 'denied'}", error)
             return channel[0] + reply(Answer(deny=not policy.fails_open))
-        if len(fields) <= LONGEST_REMEMBERED:
-            self._replies[fields] = answer
+        _remember(self._replies, fields, answer)
         return channel[0] + answer
 
+    def _beside(self, policy: Policy, rest: bytes) -> Beside:
+        known = self._besides.get(rest)
+        if known is None:
+            known = beside_url(policy, *asker(rest))
+            _remember(self._besides, rest, known)
+        return known
 
-def asked(fields: bytes) -> Question:
-    """The request in a line, behind its channel. Raises Unjudged where there is too little of it."""
-    given = fields.rstrip(b"\r").split(b" ")
-    if len(given) < 4:
+
+def _remember(known: dict[bytes, Remembered], text: bytes, value: Remembered) -> None:
+    if len(text) <= LONGEST_REMEMBERED:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        known[text] = value
+
+
+def asker(rest: bytes) -> Asker:
+    """Who asks, from the line behind the URL. Raises Unjudged where there is too little of it."""
+    given = rest.rstrip(b"\r").split(b" ")
+    if len(given) < 3:
         raise Unjudged("a line that holds no request; is the format as documented?")
-    url, method, client, host, agent, referer = map(unescaped, (*given[:6], MISSING, MISSING)[:6])
-    return Question(client, method, url, host, agent, referer)
+    method, client, host, agent, referer = map(unescaped, (*given[:5], MISSING, MISSING)[:5])
+    return Asker(client, method, host, agent, referer)
 
 
 def unescaped(field: bytes) -> str:
@@ -134,6 +155,7 @@ def unescaped(field: bytes) -> str:
     return (unquote_to_bytes(field) if b"%" in field else field).decode("utf-8", "proxyweb.escaped")
 
 
+@lru_cache(REMEMBERED)
 def reply(answer: Answer) -> bytes:
     """What Squid reads, behind the channel: in quotes, it takes a backslash and a quote where a backslash precedes."""
     result = " OK" if answer.deny else " ERR"

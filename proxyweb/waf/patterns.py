@@ -29,14 +29,17 @@ _NEVER = r"\xff\xfe"  # hyperscan takes no empty list; these are no UTF-8
 class Patterns:
     """Patterns that are looked for at once; each is known by its place. Not for two threads at a time."""
 
-    def __init__(self, patterns: Sequence[Pattern], file: Path | None = None, lines: bool = False) -> None:
+    def __init__(
+        self, patterns: Sequence[Pattern], file: Path | None = None, lines: bool = False, every: bool = False
+    ) -> None:
         """`patterns` are texts in hyperscan's dialect, each with whether case matters. With `lines`, `^` and `$` hold
-        at the ends of lines as well, and `matches` finds every one. Raises ConfigError."""
+        at the ends of lines as well; with `every`, `matches` finds every one. Raises ConfigError."""
         patterns = patterns or [(_NEVER, True)]
-        key = hashlib.sha256(repr((version, patterns, *(["lines"] if lines else []))).encode()).digest()
+        key = hashlib.sha256(repr((version, patterns, lines, every)).encode()).digest()
         database = _kept(file, key)
         if database is None:
-            database = _compiled(patterns, hyperscan.HS_FLAG_MULTILINE if lines else hyperscan.HS_FLAG_SINGLEMATCH)
+            mode = (hyperscan.HS_FLAG_MULTILINE if lines else 0) | (0 if every else hyperscan.HS_FLAG_SINGLEMATCH)
+            database = _compiled(patterns, mode)
             _keep(file, key, database)
         database.scratch = hyperscan.Scratch(database)
         self._scan = database.scan

@@ -10,7 +10,7 @@ import logging
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,24 +100,34 @@ class Policy:
     engine: Engine | None = None
 
 
-def judge(policy: Policy, client: str, method: str, url: str, host: str, agent: str, referer: str) -> Answer:
-    """The answer on a request; absent texts are empty. Raises Unjudged without an engine that it needs."""
-    if client in policy.networks:
-        return DENIED
-    if policy.denies_addresses and is_address(host):
-        return DENIED
-    if policy.domains and listed(policy.domains, host):
+class Beside(NamedTuple):
+    """What is to be known of a request beside its URL, under one policy: much the same goes for many."""
+
+    method: str
+    headers: Mapping[str, str]
+    is_refused: bool
+
+
+def beside_url(policy: Policy, client: str, method: str, host: str, agent: str, referer: str) -> Beside:
+    """What follows from all but the URL; absent texts are empty. Lists, and rules on addresses, refuse any URL."""
+    headers = {name: text for name, text in (("user-agent", agent), ("referer", referer)) if text}
+    is_refused = (
+        client in policy.networks
+        or (policy.denies_addresses and is_address(host))
+        or (bool(policy.domains) and listed(policy.domains, host))
+    )
+    return Beside(method, headers, is_refused)
+
+
+def judge(policy: Policy, url: str, beside: Beside) -> Answer:
+    """The answer on a request. Raises Unjudged without an engine that it needs."""
+    if beside.is_refused:
         return DENIED
     if not policy.inspects:
         return PASSED
     if policy.engine is None:
         raise Unjudged("the WAF's patterns are not there yet")
-    headers = {}
-    if agent:
-        headers["user-agent"] = agent
-    if referer:
-        headers["referer"] = referer
-    verdict = policy.engine.judge(method, url, headers)
+    verdict = policy.engine.judge(beside.method, url, beside.headers)
     if not verdict.score:
         return INNOCENT
     deny = verdict.blocked and policy.blocks

@@ -63,13 +63,22 @@ def values(method: str, url: str, headers: Mapping[str, str] = NOTHING) -> Itera
         url = f"{url[: LONGEST * 3 // 4]}{url[-LONGEST // 4 :]}"
     if not url.isascii():
         url = url.encode("utf-8", "replace").decode()
-    yield Value(METHOD, method[:64])
+    yield method_value(method)
     yield Value(RAW, url)
     host, path, query = split(method, url)
     if path and path != "/":
         yield Value(PATH, normal(path))
     if query:
         yield from pairs(query, QUERY)
+    yield from header_values(host, headers)
+
+
+def method_value(method: str) -> Value:
+    return Value(METHOD, method[:64])
+
+
+def header_values(host: str, headers: Mapping[str, str]) -> Iterator[Value]:
+    """What is to be judged beside the method and the URL. Where that names no host, a header does."""
     for name, content in headers.items():
         match name.lower():
             case "user-agent":
