@@ -173,7 +173,7 @@ class Engine:
                 in_query.append(value)
             else:
                 found |= self._known(value) if value.target in REPEATED else self._found(value)
-        if in_query and self._may_hold(in_query):
+        if len(in_query) < 2 or self._may_hold(in_query):
             found = found.union(*map(self._found, in_query))
         return found
 

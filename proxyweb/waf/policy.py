@@ -60,7 +60,11 @@ class Networks:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         """`texts` are canonical networks, such as `10.0.0.0/8`, or addresses. Raises ValueError."""
         found: dict[tuple[int, int], set[int]] = {}
+        addresses: list[str] = []  # of IPv4, which lists are full of
         for text in texts:
+            if "/" not in text and ":" not in text:
+                addresses.append(text)
+                continue
             address, slash, length = text.partition("/")
             number, bits = _number(address)
             whole = 128 if ":" in address else 32
@@ -68,6 +72,8 @@ class Networks:
             if not 0 <= shift <= bits:
                 raise ValueError(f"{text} is no network")
             found.setdefault((bits, shift), set()).add(number >> shift)
+        if addresses:
+            found.setdefault((32, 0), set()).update(map(_number_of_ipv4, addresses))
         self._by_length = tuple((bits, shift, frozenset(members)) for (bits, shift), members in found.items())
 
     def __contains__(self, address: str) -> bool:
@@ -190,9 +196,9 @@ def read_policy(conn: sqlite3.Connection, engine: Engine | None) -> Policy:
     domains: frozenset[str] = frozenset()
     networks = NOWHERE
     if settings["enable_domain_blacklist"]:
-        domains = frozenset(domain for (domain,) in conn.execute("SELECT domain FROM domain_blacklist"))
+        domains = frozenset(_listed_in(conn, "domain", "domain_blacklist"))
     if settings["enable_ip_blacklist"]:
-        networks = Networks(network for (network,) in conn.execute("SELECT network FROM ip_blacklist"))
+        networks = Networks(_listed_in(conn, "network", "ip_blacklist"))
     return Policy(
         inspects=bool(settings["enable_waf"]),
         blocks=settings["waf_mode"] == "block",
@@ -202,6 +208,12 @@ def read_policy(conn: sqlite3.Connection, engine: Engine | None) -> Policy:
         networks=networks,
         engine=engine and enabled(conn, engine),
     )
+
+
+def _listed_in(conn: sqlite3.Connection, column: str, table: str) -> list[str]:
+    """A list as one text that is cut up: twice as fast as a row an entry, and a start waits for it."""
+    (text,) = conn.execute(f"SELECT group_concat({column}, char(10)) FROM {table}").fetchone()
+    return text.split("\n") if text else []
 
 
 def enabled(conn: sqlite3.Connection, engine: Engine) -> Engine:
@@ -335,10 +347,17 @@ class PolicyWatcher:
 
 def _number(address: str) -> tuple[int, int]:
     """An address as a number, and its bits; an IPv4 address in IPv6 as the IPv4 address. Raises ValueError."""
+    if ":" not in address:
+        return _number_of_ipv4(address), 32
     try:
-        if ":" not in address:
-            return int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big"), 32
         number = int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big")
     except (OSError, ValueError) as error:
         raise ValueError(f"{address!r} is no address") from error
     return (number & 0xFFFFFFFF, 32) if number >> 32 == MAPPED else (number, 128)
+
+
+def _number_of_ipv4(address: str) -> int:
+    try:
+        return int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{address!r} is no address") from error

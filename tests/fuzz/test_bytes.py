@@ -81,7 +81,7 @@ def test_questions_of_squids(engine: Engine, seed: int) -> None:
     helper = Helper(lambda: Policy(inspects=True, denies_addresses=True, engine=engine), clock=lambda: 0.0)
     for line in batch(seed, QUESTIONS):
         given_lines = line.split(b"\n")
-        answers = helper.answered(given_lines).splitlines()
+        answers = b"".join(helper.answered(given_lines)).splitlines()
         assert all(ANSWER.fullmatch(answer) for answer in answers), line
         asked = [channel for channel in map(channel_of, given_lines) if channel]
         assert [answer.split(b" ")[0] for answer in answers] == asked, line

@@ -26,14 +26,15 @@ from proxyweb.waf.helper import (
     CHUNK_SECONDS,
     LONGEST_LINE,
     LONGEST_REMEMBERED,
+    PORTION,
     REMEMBERED,
     Helper,
     Lines,
-    asked,
+    asker,
     reply,
     unescaped,
 )
-from proxyweb.waf.policy import Answer, Policy
+from proxyweb.waf.policy import Answer, Networks, Policy
 from tests.conftest import Clock
 
 ATTACK = b"http://a.test/?id=1%2520union%2520select%2520a,b%2520from%2520t GET 10.0.0.1 a.test curl/8 - -"
@@ -51,8 +52,13 @@ def policy(engine: Engine) -> Policy:
     return Policy(inspects=True, engine=engine)
 
 
+def answered(helper: Helper, *lines: bytes) -> list[bytes]:
+    """The answers on lines that came together."""
+    return b"".join(helper.answered(list(lines))).splitlines()
+
+
 def answers(policy: Policy, *lines: bytes) -> list[bytes]:
-    return Helper(lambda: policy).answered(list(lines)).splitlines()
+    return answered(Helper(lambda: policy), *lines)
 
 
 class Late(Clock):
@@ -100,10 +106,10 @@ def test_an_endless_line_takes_bounded_memory() -> None:
 
 
 def test_what_squid_sends_is_taken_apart() -> None:
-    line = b"http://a.test/%2527?q=%25E9%E9%C3%A9 GET ::1 %5B::1%5D Mozilla/5.0%20(X11) http://b.test/ -"
-    assert asked(line) == ("::1", "GET", "http://a.test/%27?q=%E9%E9é", "[::1]", "Mozilla/5.0 (X11)", "http://b.test/")
-    assert asked(b"a.test:443 CONNECT 10.0.0.1 a.test - - -") == ("10.0.0.1", "CONNECT", "a.test:443", "a.test", "", "")
-    assert asked(b"http://a.test/ GET 10.0.0.1 a.test\r") == ("10.0.0.1", "GET", "http://a.test/", "a.test", "", "")
+    line = b"GET ::1 %5B::1%5D Mozilla/5.0%20(X11) http://b.test/%2527?q=%25E9%E9%C3%A9 -"
+    assert asker(line) == ("::1", "GET", "[::1]", "Mozilla/5.0 (X11)", "http://b.test/%27?q=%E9%E9é")
+    assert asker(b"CONNECT 10.0.0.1 a.test - - -") == ("10.0.0.1", "CONNECT", "a.test", "", "")
+    assert asker(b"GET 10.0.0.1 a.test\r") == ("10.0.0.1", "GET", "a.test", "", "")
 
 
 def test_of_an_overlong_text_both_ends_are_kept() -> None:
@@ -169,10 +175,10 @@ def test_what_cannot_be_judged_is_answered_as_the_setting_says(
 ) -> None:
     helper = Helper(lambda: Policy(inspects=True, fails_open=fails_open), clock)
     lines = [b"%d " % number + ATTACK for number in range(100)]
-    assert helper.answered(lines).splitlines() == [b"%d " % number + result for number in range(100)]
+    assert answered(helper, *lines) == [b"%d " % number + result for number in range(100)]
     assert len(caplog.records) == 1
     clock.now += 61
-    helper.answered(lines)
+    answered(helper, *lines)
     assert len(caplog.records) == 2
     assert "and 99 times before" in caplog.records[1].message
 
@@ -182,27 +188,43 @@ def test_what_comes_too_late_is_answered_as_the_setting_says(engine: Engine, fai
     policy = Policy(inspects=True, fails_open=fails_open, engine=engine)
     asked = BENIGN if result == b"OK" else ATTACK
     lines = [b"%d %b%d" % (number, asked, number) for number in range(9)]
-    found = Helper(lambda: policy, Late()).answered(lines).splitlines()
+    found = answered(Helper(lambda: policy, Late()), *lines)
     judged = int(CHUNK_SECONDS / 0.1)
     other = b"OK" if result == b"ERR" else b"ERR"
     assert [answer.split()[1] for answer in found] == [other] * judged + [result] * (9 - judged)
 
 
+def test_some_answers_at_a_time(policy: Policy) -> None:
+    lines = [b"%d http://a.test/%d GET 10.0.0.1 a.test - - -" % (number, number) for number in range(3 * PORTION + 1)]
+    portions = [portion.count(b"\n") for portion in Helper(lambda: policy).answered(lines)]
+    assert portions == [PORTION] * 3 + [1]
+
+
 def test_what_was_answered_before_is_known_until_the_policy_changes(engine: Engine) -> None:
     policies = [Policy(inspects=True, engine=engine), Policy(engine=engine)]
     helper = Helper(lambda: policies[0])
-    assert helper.answered([b"1 " + ATTACK, b"2 " + ATTACK]) == b"1 OK" + NOTES + b"\n2 OK" + NOTES + b"\n"
+    assert answered(helper, b"1 " + ATTACK, b"2 " + ATTACK) == [b"1 OK" + NOTES, b"2 OK" + NOTES]
     del policies[0]
-    assert helper.answered([b"3 " + ATTACK]) == b"3 ERR\n"
+    assert answered(helper, b"3 " + ATTACK) == [b"3 ERR"]
+
+
+def test_who_is_refused_is_known_until_the_policy_changes(engine: Engine) -> None:
+    policies = [Policy(), Policy(domains=frozenset({"a.test"})), Policy(networks=Networks(["10.0.0.0/8"]))]
+    helper = Helper(lambda: policies[0])
+    for number, wanted in enumerate((b"ERR", b"OK", b"OK")):
+        assert answered(helper, b"1 http://a.test/%d GET 10.0.0.1 a.test - - -" % number) == [b"1 " + wanted]
+        del policies[0]
 
 
 def test_what_is_remembered_is_bounded(engine: Engine) -> None:
     policy = Policy()
     helper = Helper(lambda: policy)
     for number in range(3 * REMEMBERED):
-        helper.answered([b"1 http://a.test/%d%b GET 10.0.0.1 a.test - - -" % (number, b"x" * 2000 * (number % 2))])
-        assert len(helper._replies) <= REMEMBERED + 1
-    assert max(map(len, helper._replies)) <= LONGEST_REMEMBERED
+        agent = b"x" * 2000 * (number % 2)
+        answered(helper, b"1 http://a.test/%d GET 10.0.0.1 a.test %d%b - -" % (number, number, agent))
+        for known in (helper._replies, helper._besides):
+            assert len(known) <= REMEMBERED
+            assert max(map(len, known)) <= LONGEST_REMEMBERED
 
 
 # --- the process ---

@@ -18,10 +18,12 @@ from proxyweb.db.database import advance
 from proxyweb.waf.engine import Engine
 from proxyweb.waf.policy import (
     NOTE_WIDTH,
+    Answer,
     Networks,
     Policy,
     PolicyWatcher,
     Unjudged,
+    beside_url,
     fitted,
     is_address,
     judge,
@@ -43,9 +45,15 @@ def change(database: Path, statement: str = "", values: tuple[Any, ...] = (), **
         advance(conn, "settings")
 
 
+def judged(
+    policy: Policy, url: str, host: str = "a.test", client: str = "10.0.0.1", agent: str = "", referer: str = ""
+) -> Answer:
+    return judge(policy, url, beside_url(policy, client, "GET", host, agent, referer))
+
+
 def answered(policy: Policy, url: str = "http://a.test/", client: str = "10.0.0.1", host: str = "a.test") -> str:
     """`pass`, `deny`, or `waf` where it is denied with notes."""
-    answer = judge(policy, client, "GET", url, host, "", "")
+    answer = judged(policy, url, host, client)
     return ("waf" if answer.score else "deny") if answer.deny else "pass"
 
 
@@ -74,7 +82,7 @@ def test_lists_come_before_the_engine() -> None:
 
 
 def test_an_attack_is_denied_and_noted(engine: Engine) -> None:
-    answer = judge(Policy(inspects=True, engine=engine), "10.0.0.1", "GET", ATTACK, "shop.test", "", "")
+    answer = judged(Policy(inspects=True, engine=engine), ATTACK)
     assert (answer.deny, answer.category) == (True, "SQL_INJECTION")
     assert answer.score is not None
     assert answer.score >= 5
@@ -86,15 +94,15 @@ def test_what_is_detected_or_below_the_threshold_is_noted_only(engine: Engine) -
         Policy(inspects=True, blocks=False, engine=engine),
         Policy(inspects=True, engine=engine.with_enabled(engine.enabled, 100)),
     ):
-        answer = judge(policy, "10.0.0.1", "GET", ATTACK, "shop.test", "", "")
+        answer = judged(policy, ATTACK)
         assert (answer.deny, answer.category) == (False, "SQL_INJECTION")
 
 
 def test_agent_and_referer_are_looked_at(engine: Engine) -> None:
     policy = Policy(inspects=True, engine=engine)
     lookup = "${jndi:ldap://a.test/b}"
-    assert judge(policy, "10.0.0.1", "GET", "http://a.test/", "a.test", lookup, "").deny
-    assert judge(policy, "10.0.0.1", "GET", "http://a.test/", "a.test", "", f"http://a.test/?q={lookup}").deny
+    assert judged(policy, "http://a.test/", agent=lookup).deny
+    assert judged(policy, "http://a.test/", referer=f"http://a.test/?q={lookup}").deny
 
 
 def test_there_is_no_verdict_without_an_engine() -> None:
