@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib import import_module
-from threading import BoundedSemaphore
 
 from apiflask import APIFlask
 
@@ -17,6 +16,7 @@ from proxyweb.api import context, document, envelope, gate, headers, metrics
 from proxyweb.api.bodies import Bodies
 from proxyweb.api.observation import observe
 from proxyweb.config import Config, load
+from proxyweb.courtesy import UnderWay
 from proxyweb.db.database import Database
 from proxyweb.db.session import begin_immediate, engine_options
 from proxyweb.ingest.enrichment import Enrichment
@@ -108,6 +108,6 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         bodies=Bodies(),
         probe=ProxyProbe(config.proxy_host, config.proxy_port),
         catalogue=Enrichment(config.shadow_it_file).catalogue,
-        exports=BoundedSemaphore(max(1, config.threads // 2)),
+        under_way=UnderWay(most_exports=max(1, config.threads // 2)),
         url_counter=UrlCounter(config.database, config.url_counter_lock, clock),
     )

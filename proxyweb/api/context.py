@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
 from typing import cast
 
 from flask import Flask, current_app, g, request
@@ -21,6 +20,7 @@ from proxyweb.api.address import client_address as address_of
 from proxyweb.api.bodies import Bodies
 from proxyweb.catalogue.shadow_it import Catalogue
 from proxyweb.config import Config
+from proxyweb.courtesy import UnderWay
 from proxyweb.db.connection import time_limit
 from proxyweb.db.database import Database
 from proxyweb.db.session import transaction
@@ -44,7 +44,7 @@ class Core:
     bodies: Bodies
     probe: ProxyProbe
     catalogue: Catalogue
-    exports: BoundedSemaphore
+    under_way: UnderWay
     url_counter: UrlCounter
 
 

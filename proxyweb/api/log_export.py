@@ -6,7 +6,8 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from time import perf_counter
 from typing import Any, Literal
 
 import orjson
@@ -20,7 +21,7 @@ from proxyweb.api.log_entries import LogEntry, LogFilters, masks, shown
 from proxyweb.api.times import written
 from proxyweb.db.connection import snapshot
 from proxyweb.db.session import driver
-from proxyweb.errors import Busy, TooMany
+from proxyweb.errors import TooMany
 from proxyweb.escaping import one_line
 from proxyweb.queries.audit import times_of
 from proxyweb.queries.log_counts import total
@@ -28,7 +29,7 @@ from proxyweb.queries.log_pages import Cursor, PageRequest, page
 from proxyweb.queries.log_rows import rows_by_id
 from proxyweb.queries.selection import select
 
-PAGE_ROWS = 2000
+PAGE_ROWS = 500
 MINUTE = 60
 EXPORTED = "logs exported"
 PERSONAL = {"client", "user", "search"}
@@ -57,7 +58,7 @@ def export_logs(parameters: ExportQuery) -> Response:
     pages = _pages(parameters)
     write = _csv if parameters.format == "csv" else _ndjson
     with ExitStack() as stack:
-        stack.enter_context(_one_of_few())
+        stack.enter_context(context.core().under_way.export())
         first = next(pages)  # so that what is wrong is answered as an error, not in the middle of a file
         if request.method == "GET":  # HEAD hands nothing out
             _admit(parameters)
@@ -74,18 +75,6 @@ def as_file(ending: str) -> dict[str, str]:
     """The header that has a browser keep what is answered as a file, named after the time."""
     stamp = written(context.now()).replace(" ", "-").replace(":", "")
     return {"Content-Disposition": f'attachment; filename="proxyweb-{stamp}.{ending}"'}
-
-
-@contextmanager
-def _one_of_few() -> Iterator[None]:
-    """A thread is busy with an export for as long as the client takes; half of them stay free. Raises Busy."""
-    exports = context.core().exports
-    if not exports.acquire(blocking=False):
-        raise Busy("Other exports are being fetched; try again in a moment.")
-    try:
-        yield
-    finally:
-        exports.release()
 
 
 def _admit(parameters: ExportQuery) -> None:
@@ -113,12 +102,13 @@ def _chained(first: list[dict[str, Any]], rest: Iterator[list[dict[str, Any]]]) 
 
 
 def _pages(parameters: ExportQuery) -> Iterator[list[dict[str, Any]]]:
-    """Entries, two thousand at a time. The time limit holds for each page; newer entries are not among them."""
+    """Entries, some hundred at a time. The time limit holds for each page; newer entries are not among them."""
     mask_client, mask_user = masks()
     filters = parameters.filters()
     count: int | None = None
     cursor: Cursor | None = None
     while True:
+        begun = perf_counter()
         with context.reading() as conn, snapshot(conn):
             selection = select(conn, filters, mask_client, mask_user)
             count = total(conn, selection) if count is None else count
@@ -128,6 +118,7 @@ def _pages(parameters: ExportQuery) -> Iterator[list[dict[str, Any]]]:
         if len(found) < PAGE_ROWS:
             return
         cursor = found[-1]
+        context.core().under_way.give_way(begun)
 
 
 def _ndjson(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, request
 
 from proxyweb.api import context
+from proxyweb.courtesy import UnderWay
 from proxyweb.program_log import FIELDS, request_id
 from proxyweb.request_counts import RequestCounts
 
@@ -38,20 +39,22 @@ def observe(app: Flask, counts_descriptor: int | None) -> RequestCounts:
     kinds = [(rule.rule, method) for rule in app.url_map.iter_rules() for method in rule.methods or ()]
     kinds += [(UNMATCHED, method) for method in (*METHODS, OTHER)]
     counts = RequestCounts(kinds, counts_descriptor)
-    logs = context.core_of(app).config.logs_requests
+    core = context.core_of(app)
+    logs = core.config.logs_requests
     app.after_request(_note_route)
     if logs:
         app.after_request(_note_who)
-    app.wsgi_app = Observer(app.wsgi_app, counts, logs)  # type: ignore[method-assign]
+    app.wsgi_app = Observer(app.wsgi_app, counts, core.under_way, logs)  # type: ignore[method-assign]
     return counts
 
 
 class Observer:
     """The WSGI application around another one."""
 
-    def __init__(self, wsgi_app: WSGIApplication, counts: RequestCounts, logs: bool) -> None:
+    def __init__(self, wsgi_app: WSGIApplication, counts: RequestCounts, under_way: UnderWay, logs: bool) -> None:
         self._wsgi_app = wsgi_app
         self._counts = counts
+        self._under_way = under_way
         self._logs = logs
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -65,9 +68,11 @@ class Observer:
             return start_response(line, headers, *error)
 
         def finish() -> None:
+            self._under_way.end()
             self._answered(environ, status, perf_counter() - begun)
             request_id.set(None)
 
+        self._under_way.begin()
         try:
             body = self._wsgi_app(environ, start)
         except BaseException:

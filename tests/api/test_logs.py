@@ -289,17 +289,17 @@ def test_a_read_that_changed_nothing_is_not_sent_again(viewer: Client, instance:
 def test_half_of_the_threads_may_export_at_once(make_app: Callable[..., APIFlask]) -> None:
     """Whoever comes then is told when to come again; and each gives its place free, however it ends."""
     app = make_app(THREADS="4")
-    admin, under_way = signed_in(app, basic("admin", ADMIN_PASSWORD)), core_of(app).exports
-    assert [under_way.acquire(blocking=False) for _ in range(3)] == [True, True, False]
-    refused = admin.get("/api/logs/export")
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
-    assert admin.get("/api/logs").status_code == 200
-    under_way.release()
-    for ask, address, status in (
-        (admin.get, "/api/logs/export", 200),
-        (admin.head, "/api/logs/export", 200),
-        (admin.get, "/api/logs/export?since=nonsense", 400),
-        (admin.get, "/api/logs/export?format=ndjson", 200),
-    ):
-        with ask(address) as answer:
-            assert (answer.status_code, bool(answer.data)) == (status, ask == admin.get)
+    admin, under_way = signed_in(app, basic("admin", ADMIN_PASSWORD)), core_of(app).under_way
+    with under_way.export():
+        with under_way.export():
+            refused = admin.get("/api/logs/export")
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+            assert admin.get("/api/logs").status_code == 200
+        for ask, address, status in (
+            (admin.get, "/api/logs/export", 200),
+            (admin.head, "/api/logs/export", 200),
+            (admin.get, "/api/logs/export?since=nonsense", 400),
+            (admin.get, "/api/logs/export?format=ndjson", 200),
+        ):
+            with ask(address) as answer:
+                assert (answer.status_code, bool(answer.data)) == (status, ask == admin.get)
