@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import sqlite3
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from proxyweb.api.times import written
 from proxyweb.errors import Invalid
 from proxyweb.privacy import MASKED_USER, is_masked_address, mask_address, mask_mail, mask_user
 from proxyweb.queries.log_pages import Cursor
-from proxyweb.queries.log_rows import Row
+from proxyweb.queries.log_rows import Row, rows_by_id
 from proxyweb.queries.selection import Filters, Mask
 from proxyweb.secret import derived
 
@@ -32,6 +33,7 @@ SORTS = {
     "bytes": "bytes",
     "method": "method",
 }
+LONGEST_IN_CURSOR = 1000
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -152,19 +154,29 @@ def shown(rows: list[Row], mask_client: Mask | None, mask_user_name: Mask | None
     ]
 
 
-def write_cursor(sort: str, order: str, last: Cursor) -> str:
-    """The opaque text from which the next page goes on."""
-    return base64.urlsafe_b64encode(orjson.dumps([sort, order, *last])).rstrip(b"=").decode()
+def write_cursor(sort: str, order: str, last: Cursor, gdpr: bool) -> str:
+    """The opaque text from which the next page goes on. A destination that is too long for it, or that holds what is
+    masked, is left out: `read_cursor` finds it in the log."""
+    key, row_id = last
+    if sort == "destination" and (len(key) > LONGEST_IN_CURSOR or (gdpr and mask_mail(key) != key)):
+        key = None
+    return base64.urlsafe_b64encode(orjson.dumps([sort, order, key, row_id])).rstrip(b"=").decode()
 
 
-def read_cursor(text: str, sort: str, order: str) -> Cursor:
-    """What `write_cursor` wrote, for the same order. Raises Invalid for anything else."""
+def read_cursor(conn: sqlite3.Connection, text: str, sort: str, order: str) -> Cursor:
+    """What `write_cursor` wrote, for the same order. Raises Invalid for anything else, and where the destination that
+    it stands for is no longer in the log."""
     try:
         made_for, in_order, key, row_id = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, binascii.Error):
         raise Invalid([("cursor", "must be the next of an earlier answer")]) from None
     if (made_for, in_order) != (sort, order):
         raise Invalid([("cursor", "belongs to another sort or order")])
+    if type(row_id) is int and 0 <= row_id < 1 << 63 and key is None and sort == "destination":
+        found = rows_by_id(conn, [row_id])
+        if not found:
+            raise Invalid([("cursor", "belongs to an entry that was deleted; begin again without it")])
+        key = found[0].destination
     if type(row_id) is not int or type(key) is not (int if sort in ("time", "bytes") else str):
         raise Invalid([("cursor", "must be the next of an earlier answer")])
     return key, row_id

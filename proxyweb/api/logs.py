@@ -92,11 +92,11 @@ def list_logs(parameters: LogQuery) -> Response:
     if parameters.cursor is not None and parameters.offset:
         raise Invalid([("offset", "can't be given together with cursor")])
     sort = SORTS[parameters.sort]
-    cursor = read_cursor(parameters.cursor, sort, parameters.order) if parameters.cursor is not None else None
     mask_client, mask_user = masks()
     with context.reading() as conn, snapshot(conn):
         selection = select(conn, parameters.filters(parameters.after_id), mask_client, mask_user)
         total = log_counts.total(conn, selection)
+        cursor = parameters.cursor and read_cursor(conn, parameters.cursor, sort, parameters.order)
         request = PageRequest(
             selection,
             total,
@@ -104,7 +104,7 @@ def list_logs(parameters: LogQuery) -> Response:
             parameters.order == "desc",
             parameters.limit + 1,
             parameters.offset,
-            cursor,
+            cursor or None,
             mask_client,
         )
         found = page(conn, request)
@@ -116,7 +116,7 @@ def list_logs(parameters: LogQuery) -> Response:
         total=total,
         limit=parameters.limit,
         offset=parameters.offset,
-        next=write_cursor(sort, parameters.order, found[-1]) if following else None,
+        next=write_cursor(sort, parameters.order, found[-1], context.gdpr()) if following else None,
     )
 
 

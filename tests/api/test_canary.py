@@ -23,6 +23,7 @@ QUERIES = (
     "limit=1",
     "sort=client_ip",
     "sort=source_ip&order=asc&limit=2",
+    "sort=destination&limit=1",
     "client=198.51.100.213",
     "client=198.51.100.0/24",
     "user=canary.user",
@@ -39,8 +40,8 @@ def masked(admin: Client, instance: Path) -> Client:
     log = instance / "canary.log"
     log.write_text(
         "".join(
-            f"{int(START) - number}.000 7 {address} TCP_{result} 286 GET http://site.test/ canary.user "
-            "HIER_DIRECT/192.0.2.1 text/html\n"
+            f"{int(START) - number}.000 7 {address} TCP_{result} 286 GET "
+            "http://site.test/stop?who=canary@mail.test canary.user HIER_DIRECT/192.0.2.1 text/html\n"
             for number, address in enumerate(ADDRESSES)
             for result in ("MISS/200", "DENIED/403")
         )
@@ -80,9 +81,11 @@ def test_no_route_tells_who(app: APIFlask, masked: Client) -> None:
 def test_a_cursor_holds_no_whole_address(masked: Client) -> None:
     from base64 import urlsafe_b64decode
 
-    for sort in ("client_ip", "source_ip", "timestamp"):
-        cursor = masked.get(f"/api/logs?limit=1&sort={sort}").json["next"]
-        assert not TRACES.search(urlsafe_b64decode(cursor + "===").decode())
+    for sort in ("client_ip", "source_ip", "timestamp", "destination", "method", "status", "bytes"):
+        cursor = ""
+        while cursor is not None:
+            cursor = masked.get(f"/api/logs?limit=1&sort={sort}{cursor and f'&cursor={cursor}'}").json["next"]
+            assert not TRACES.search(urlsafe_b64decode(f"{cursor or ''}===").decode()), sort
 
 
 def test_the_same_figures_are_given_for_a_masked_client(masked: Client) -> None:

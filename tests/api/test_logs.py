@@ -18,6 +18,7 @@ from proxyweb.api.context import core_of
 from proxyweb.api.logs import LogPage
 from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer
+from proxyweb.retention import clear_all
 from tests.clients import Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, START, Clock
 
@@ -130,6 +131,38 @@ def test_next_leads_through_all_pages(viewer: Client) -> None:
             break
         cursor = f"&cursor={page['next']}"
     assert sorted(seen) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.fixture
+def long_urls(instance: Path) -> Path:
+    """A log with three URLs of 7,000 characters that differ in the last one."""
+    log = instance / "long.log"
+    line = "{}.000 7 10.0.0.9 TCP_MISS/200 286 GET http://a.test/{}{} - HIER_DIRECT/192.0.2.1 text/html\n"
+    log.write_text("".join(line.format(int(START) - 60, "x" * 7000, number) for number in range(3)))
+    with closing(connect(instance / "proxyweb.sqlite")) as conn:
+        Importer(conn, parallel=False).import_file(log)
+    return instance
+
+
+def test_next_leads_through_long_urls(viewer: Client, long_urls: Path) -> None:
+    whole = [entry["id"] for entry in entries(viewer, "sort=destination")]
+    seen: list[int] = []
+    cursor = ""
+    for _ in whole:
+        page = viewer.get(f"/api/logs?limit=1&sort=destination{cursor}").json
+        seen += [entry["id"] for entry in page["data"]]
+        assert len(page["next"] or "") < 1500
+        cursor = f"&cursor={page['next']}"
+    assert seen == whole
+    assert len(whole) == 10
+
+
+def test_a_long_url_that_was_deleted_leads_nowhere(viewer: Client, long_urls: Path) -> None:
+    cursor = viewer.get("/api/logs?limit=1&sort=destination&client=10.0.0.9").json["next"]
+    with closing(connect(long_urls / "proxyweb.sqlite")) as conn:
+        clear_all(conn)
+    refused = viewer.get(f"/api/logs?sort=destination&client=10.0.0.9&cursor={cursor}")
+    assert (refused.status_code, refused.json["errors"][0]["field"]) == (400, "cursor")
 
 
 @pytest.mark.parametrize(

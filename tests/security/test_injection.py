@@ -149,9 +149,11 @@ def test_no_cursor_but_ours_is_taken(admin: Client) -> None:
         b'["time","desc",1e400,1]',
         b'["time","desc",99999999999999999999999,1]', b'["time","desc",1,99999999999999999999999]',
         b'["time","desc",true,1]',
-        b'["client","desc","x",1]', b"[[[[", b"[" * 10_000, b"{}", b"null", b'["time","desc",-1,-1]',
+        b'["client","desc","x",1]', b'["destination","desc",null,1]', b'["destination","desc",null,-1]',
+        b'["destination","desc",null,9223372036854775808]', b'["destination","desc",null,"1"]',
+        b"[[[[", b"[" * 10_000, b"{}", b"null", b'["time","desc",-1,-1]',
         b'["time","desc",9223372036854775807,9223372036854775807]',
     ):  # fmt: skip
-        for sort in ("timestamp", "client_ip"):
+        for sort in ("timestamp", "client_ip", "destination"):
             cursor = urlsafe_b64encode(content).decode().rstrip("=")
             hold(admin.get(f"/api/logs?sort={sort}&cursor={cursor}"), {200, 400}, content)
