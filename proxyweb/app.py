@@ -15,6 +15,7 @@ from proxyweb.accounts.tokens import Issuer
 from proxyweb.api import context, document, envelope, gate, headers, metrics
 from proxyweb.api.bodies import Bodies
 from proxyweb.api.observation import observe
+from proxyweb.budget import Budget
 from proxyweb.config import Config, load
 from proxyweb.courtesy import UnderWay
 from proxyweb.db.database import Database
@@ -108,6 +109,7 @@ def _extensions(app: APIFlask, config: Config, clock: Callable[[], float]) -> No
         bodies=Bodies(),
         probe=ProxyProbe(config.proxy_host, config.proxy_port),
         catalogue=Enrichment(config.shadow_it_file).catalogue,
+        searches=Budget("searching", config.search_seconds_per_minute),
         under_way=UnderWay(most_exports=max(1, config.threads // 2)),
         url_counter=UrlCounter(config.database, config.url_counter_lock, clock),
     )

@@ -39,6 +39,7 @@ class Config:
     session_seconds: int
     query_seconds: float
     exports_per_minute: int
+    search_seconds_per_minute: int
     proxy_host: str
     proxy_port: int
     log_level: str
@@ -198,6 +199,9 @@ VARIABLES = (
              _whole(1, 31_536_000)),
     Variable("QUERY_SECONDS", "5", "How long one question may take before it is answered 503.", _seconds),
     Variable("EXPORTS_PER_MINUTE", "20", "Exports of the log that one user may begin in a minute.", _whole(1, 10_000)),
+    Variable(
+        "SEARCH_SECONDS_PER_MINUTE", "30", "Seconds that searches of one user may take in a minute.", _whole(1, 60)
+    ),
     Variable("PROXY_HOST", "127.0.0.1", "Where Squid listens, for /api/status.", _text),
     Variable("PROXY_PORT", "3128", "The port Squid listens on, for /api/status.", _whole(1, 65_535)),
     Variable("LOG_LEVEL", "info", "How much the program says of itself: debug, info, warning or error.", _level),

@@ -18,6 +18,7 @@ from proxyweb.accounts.identity import Identity
 from proxyweb.accounts.signin import SignIn
 from proxyweb.api.address import client_address as address_of
 from proxyweb.api.bodies import Bodies
+from proxyweb.budget import Budget
 from proxyweb.catalogue.shadow_it import Catalogue
 from proxyweb.config import Config
 from proxyweb.courtesy import UnderWay
@@ -45,6 +46,7 @@ class Core:
     probe: ProxyProbe
     catalogue: Catalogue
     under_way: UnderWay
+    searches: Budget
     url_counter: UrlCounter
 
 

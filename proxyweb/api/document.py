@@ -30,7 +30,8 @@ FAILURES = {
     "413": "The body is larger than 64 KiB.",
     "414": "The address is longer than 8190 bytes.",
     "415": "The body is not JSON.",
-    "429": "Too many failed logins from this address, or exports by this user; `Retry-After` says how long to wait.",
+    "429": "Too many failed logins from this address, or exports or searches by this user; `Retry-After` says how "
+    "long to wait.",
     "431": "A header is longer than 8190 bytes, or there are more than 64.",
     "500": "A mistake of the server's; its log says more.",
     "503": "The database is busy or can't be used; `Retry-After`, where given, says when to try again.",

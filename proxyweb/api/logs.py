@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Annotated, Any
 
 from apiflask import APIBlueprint
@@ -93,7 +93,7 @@ def list_logs(parameters: LogQuery) -> Response:
         raise Invalid([("offset", "can't be given together with cursor")])
     sort = SORTS[parameters.sort]
     mask_client, mask_user = masks()
-    with context.reading() as conn, snapshot(conn):
+    with _paid(parameters.search), context.reading() as conn, snapshot(conn):
         selection = select(conn, parameters.filters(parameters.after_id), mask_client, mask_user)
         total = log_counts.total(conn, selection)
         cursor = parameters.cursor and read_cursor(conn, parameters.cursor, sort, parameters.order)
@@ -118,6 +118,11 @@ def list_logs(parameters: LogQuery) -> Response:
         offset=parameters.offset,
         next=write_cursor(sort, parameters.order, found[-1], context.gdpr()) if following else None,
     )
+
+
+def _paid(search: str | None) -> AbstractContextManager[None]:
+    """A search reads every row, and has its limit. Raises TooMany."""
+    return context.core().searches.spending(context.identity().username) if search else nullcontext()
 
 
 @blueprint.get("/api/logs/stats")
