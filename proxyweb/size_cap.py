@@ -12,7 +12,7 @@ from pathlib import Path
 
 from proxyweb import audit_chain, settings
 from proxyweb.audit_chain import Entry
-from proxyweb.db.connection import connect, snapshot, transaction, translated
+from proxyweb.db.connection import SMALL_CACHE_KIB, connect, snapshot, transaction, translated
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest.groups import FIVE_MINUTES_MS
 from proxyweb.ingest.zones import IN_ZONE
@@ -110,7 +110,7 @@ class SizeKeeper:
     def _run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             try:
-                with closing(connect(self._database)) as conn:
+                with closing(connect(self._database, cache_kib=SMALL_CACHE_KIB)) as conn:
                     keep_to_size(conn, self._clock(), self._ended.is_set)
             except (ProxywebError, sqlite3.Error) as error:
                 known = error if isinstance(error, ProxywebError) else translated(error)

@@ -18,7 +18,7 @@ from proxyweb.api.envelope import done, success
 from proxyweb.api.log_entries import SORTS, LogEntry, LogQuery, masks, read_cursor, shown, write_cursor
 from proxyweb.api.parameters import Query, Whole
 from proxyweb.api.times import written
-from proxyweb.db.connection import connect, snapshot
+from proxyweb.db.connection import SMALL_CACHE_KIB, connect, snapshot
 from proxyweb.errors import Invalid
 from proxyweb.queries import log_counts
 from proxyweb.queries.log_pages import PageRequest, page
@@ -178,7 +178,7 @@ def clear_old_logs() -> Response:
 
 def own_connection() -> closing[sqlite3.Connection]:
     """A connection of its own: clearing takes many short transactions, for longer than a request's time limit."""
-    return closing(connect(context.core().config.database))
+    return closing(connect(context.core().config.database, cache_kib=SMALL_CACHE_KIB))
 
 
 def _note(action: str, deleted: int) -> None:

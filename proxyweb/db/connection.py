@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 CACHE_KIB = 16_000
-READER_CACHE_KIB = 4_000  # each thread of the web server has one, and no question got faster by a larger one
+SMALL_CACHE_KIB = 4_000  # for each thread of the web server, and for deleting: neither gets faster by a larger one
 PAGES_BETWEEN_CHECKPOINTS = 4_000  # 16 MB: an import writes a page of an index several times before it is copied back
 UNKNOWN_FORMAT = "unsupported file format"  # what SQLite says, as a plain error, of the schema format at byte 44
 OPS_BETWEEN_CLOCK_LOOKS = 50_000  # about 1 ms of SQLite's virtual machine
