@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from proxyweb.db import migrate as migrate_module
 from proxyweb.db.connection import connect
 from proxyweb.db.migrate import migrate
+from proxyweb.ingest import rollups
+from tests.counted_hours import count_hours
 from tests.ingest.recount import dump
 
 
@@ -31,3 +34,20 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     before = (tmp_path / "a.sqlite").read_bytes()
     migrate(tmp_path / "a.sqlite")
     assert (tmp_path / "a.sqlite").read_bytes() == before
+
+
+def test_durations_of_an_older_log_are_added_up(tmp_path: Path, large_log: Path) -> None:
+    """By day and by hour; what is recent as well, which a database kept as a file for long has none of."""
+    database = Path(shutil.copy(large_log, tmp_path / "proxyweb.sqlite"))
+    with closing(connect(database)) as conn:
+        count_hours(conn)
+        before = dump(conn)
+        assert sum(row[-1] for row in conn.execute("SELECT elapsed_ms FROM hourly_hosts")) > 0
+        for rollup in rollups.ROLLUPS:
+            if rollups.ELAPSED in rollup.measures:
+                conn.execute(f"ALTER TABLE {rollup.table} DROP COLUMN elapsed_ms")
+        conn.execute("UPDATE alembic_version SET version_num = '0002'")
+    migrate(database)
+    with closing(connect(database)) as conn:
+        assert dump(conn) == before
+        assert rollups.differences(conn) == []

@@ -78,7 +78,8 @@ class Rows:
     """Rows that are counted, by column, in the order of their ids. Ids are the database's; 0 is none.
 
     The columns are `time_ms`, the ids of what rows are counted by (`client_id` … `waf_id`), `is_address`, `bytes`,
-    `bytes_in` and `entropy`. `service_id` is that of the row's host; `is_address` is 1 where the host is an address.
+    `bytes_in`, `elapsed_ms` and `entropy`. `service_id` is that of the row's host; `is_address` is 1 where the host is
+    an address.
     """
 
     def __init__(self, columns: Mapping[str, Ints], facts_of_kind: FactsOfKind) -> None:

@@ -35,6 +35,7 @@ REQUESTS = Measure("requests", "count(*)")
 BLOCKED = Measure("blocked", "sum(k.blocked)")
 BYTES = Measure("bytes", "sum(l.bytes)")
 BYTES_IN = Measure("bytes_in", "sum(l.bytes_in)")
+ELAPSED = Measure("elapsed_ms", "sum(l.elapsed_ms)")
 ENTROPY = Measure("entropy", "sum(entropy_of(s.prefix || l.rest))")
 HIGH_ENTROPY = Measure("high_entropy", f"sum(entropy_of(s.prefix || l.rest) > {HIGH})")
 
@@ -181,7 +182,7 @@ FIVE_MINUTE_REQUESTS = Rollup(
     "five_minute_requests", FIVE_MINUTES, (), (REQUESTS, BLOCKED, BYTES, BYTES_IN)
 )  # fmt: skip
 HOURLY_REQUESTS = Rollup(
-    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN),
+    "hourly_requests", HOUR, (), (REQUESTS, BYTES, BYTES_IN, ELAPSED),
     chosen=(
         *(Chosen(reason, Kinds("reason", (reason,))) for reason in (*BLOCKING_REASONS, AUTH)),
         Chosen("ip_blocks", Kinds("reason", BLOCKING_REASONS), to_addresses=True),
@@ -212,15 +213,15 @@ class Dimension(NamedTuple):
         )  # fmt: skip
 
 
-SERVICES = Dimension("services", (_SERVICE, _CLIENT), (REQUESTS, BLOCKED, BYTES), Present(_SERVICE), last=True)
+SERVICES = Dimension("services", (_SERVICE, _CLIENT), (REQUESTS, BLOCKED, BYTES, ELAPSED), Present(_SERVICE), last=True)
 DIMENSIONS = (
-    Dimension("clients", (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN), last=True),
-    Dimension("kinds", (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES)),
-    Dimension("extensions", (_EXTENSION,), (REQUESTS, BYTES), Present(_EXTENSION)),
-    Dimension("agents", (_AGENT,), (REQUESTS, BYTES), Present(_AGENT)),
+    Dimension("clients", (_CLIENT,), (REQUESTS, BLOCKED, BYTES, BYTES_IN, ELAPSED), last=True),
+    Dimension("kinds", (Key("kind_id", "l.kind_id"),), (REQUESTS, BYTES, ELAPSED)),
+    Dimension("extensions", (_EXTENSION,), (REQUESTS, BYTES, ELAPSED), Present(_EXTENSION)),
+    Dimension("agents", (_AGENT,), (REQUESTS, BYTES, ELAPSED), Present(_AGENT)),
     Dimension("waf_verdicts", (_WAF,), (REQUESTS, BLOCKED, ENTROPY, HIGH_ENTROPY), Present(_WAF)),
     Dimension("waf_blocks", (_HOST, _AGENT, _WAF), (REQUESTS,), Kinds("reason", (WAF,))),
-    Dimension("hosts", (_HOST,), (REQUESTS, BLOCKED, BYTES)),
+    Dimension("hosts", (_HOST,), (REQUESTS, BLOCKED, BYTES, ELAPSED)),
     SERVICES,
 )
 BY_DAY = {dimension.name: dimension.rollup(DAY) for dimension in DIMENSIONS}

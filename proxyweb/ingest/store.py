@@ -105,7 +105,7 @@ class Store:
         columns = {column: numbers.of(batch.site) for column, numbers in of_site.items()}
         for dimension in ("client", "kind", "extension"):
             columns[f"{dimension}_id"] = ids[dimension].of(getattr(batch, dimension))
-        columns |= {"time_ms": batch.time_ms, "bytes": batch.bytes}
+        columns |= {"time_ms": batch.time_ms, "bytes": batch.bytes, "elapsed_ms": batch.elapsed_ms}
         nothing = np.zeros(len(batch), np.int64)
         columns["agent_id"] = ids["agent"].of(batch.agent) if batch.extended else nothing
         columns["bytes_in"] = batch.bytes_in if batch.extended else nothing

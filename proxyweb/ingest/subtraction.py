@@ -15,13 +15,13 @@ from proxyweb.ingest.zones import IN_ZONE
 
 _ROWS = """
     SELECT l.time_ms, l.client_id, l.kind_id, s.host_id, h.is_address, h.domain_id, h.service_id, l.agent_id, l.waf_id,
-           l.bytes, l.bytes_in, CASE WHEN l.waf_id > 0 THEN entropy_of(s.prefix || l.rest) ELSE 0 END,
+           l.bytes, l.bytes_in, l.elapsed_ms, CASE WHEN l.waf_id > 0 THEN entropy_of(s.prefix || l.rest) ELSE 0 END,
            CASE WHEN substr(s.prefix, -1) IN ('?', '#') THEN '' ELSE l.rest END
     FROM proxy_logs AS l JOIN sites AS s ON s.id = l.site_id JOIN hosts AS h ON h.id = s.host_id
     WHERE l.id BETWEEN ? AND ? AND l.time_ms < ?
 """
 _COLUMNS = ("time_ms", "client_id", "kind_id", "host_id", "is_address", "domain_id", "service_id", "agent_id", "waf_id",
-            "bytes", "bytes_in", "entropy", "extension_id")  # fmt: skip
+            "bytes", "bytes_in", "elapsed_ms", "entropy", "extension_id")  # fmt: skip
 ROWS_AT_ONCE = 4096  # a segment of them as Python's objects takes 40 MB, which the process keeps
 
 

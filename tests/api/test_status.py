@@ -71,7 +71,7 @@ def test_status(make_app: Callable[..., APIFlask], instance: Path) -> None:
         port = proxy.getsockname()[1]
         app = make_app(ACCESS_LOG=LOG, PROXY_PORT=str(port))
         with app.extensions["proxyweb"].database.write() as conn:
-            row = ", ".join(["1"] * 16)
+            row = ", ".join(["1"] * 17)
             conn.execute(f"INSERT INTO hourly_requests VALUES ({row})")
         heartbeat(instance)
         assert signed_in(app, basic("viewer", VIEWER_PASSWORD)).get("/api/status").json["data"] == {
