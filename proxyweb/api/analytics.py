@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from proxyweb.api import context
 from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
+from proxyweb.api.durations import Timed, took
 from proxyweb.api.envelope import success
 from proxyweb.api.log_entries import Text, masks
 from proxyweb.api.parameters import Instant, Query, Whole
@@ -57,7 +58,14 @@ class Counted(Shape):
     count: int
 
 
-class AgentCounted(Shape):
+class TimedCount(Timed):
+    """How many requests something has."""
+
+    name: str
+    count: int
+
+
+class AgentCounted(Timed):
     """A user agent as it was sent, what it says, and how many requests came with it."""
 
     user_agent: str
@@ -76,14 +84,14 @@ class UserAgents(Shape):
     until: str
     total: int
     coverage: float
-    service_types: list[Counted]
-    user_agents: list[Counted]
-    systems: list[Counted]
-    methods: list[Counted]
+    service_types: list[TimedCount]
+    user_agents: list[TimedCount]
+    systems: list[TimedCount]
+    methods: list[TimedCount]
     raw_user_agents: list[AgentCounted]
 
 
-class ExtensionCounted(Shape):
+class ExtensionCounted(Timed):
     """An extension with its dot, its requests, and the bytes sent to clients."""
 
     ext: str
@@ -91,7 +99,7 @@ class ExtensionCounted(Shape):
     bytes: int
 
 
-class CategoryCounted(Shape):
+class CategoryCounted(Timed):
     """A kind of file, and how many requests were for one."""
 
     category: str
@@ -109,7 +117,7 @@ class FileExtensions(Shape):
     categories: list[CategoryCounted]
 
 
-class DomainCounted(Shape):
+class DomainCounted(Timed):
     """A registrable domain, or an address, and its requests: `count` in all, `blocked` of them, `bytes` to clients."""
 
     domain: str
@@ -154,16 +162,16 @@ def user_agents(parameters: TopQuery) -> Response:
         window = ending_now(conn, parameters.window)
         agents = programs.agents(conn, window)
         methods = programs.methods(conn, window)
-    total, known = sum(count for _, count in methods), sum(agent.requests for agent in agents)
+    total, known = sum(count for _, count, _ in methods), sum(agent.requests for agent in agents)
     return success(
         {
             **bounds(window),
             "total": total,
             "coverage": round(known / total, 4) if total else 0.0,
-            "service_types": counted((agent.service_type, agent.requests) for agent in agents),
-            "user_agents": counted((agent.name, agent.requests) for agent in agents)[:limit],
-            "systems": counted((agent.system or UNKNOWN, agent.requests) for agent in agents)[:limit],
-            "methods": [{"name": method, "count": count} for method, count in methods],
+            "service_types": counted((agent.service_type, agent.requests, agent.elapsed_ms) for agent in agents),
+            "user_agents": counted((agent.name, agent.requests, agent.elapsed_ms) for agent in agents)[:limit],
+            "systems": counted((agent.system or UNKNOWN, agent.requests, agent.elapsed_ms) for agent in agents)[:limit],
+            "methods": counted(methods),
             "raw_user_agents": [
                 {
                     "user_agent": agent.agent,
@@ -172,6 +180,7 @@ def user_agents(parameters: TopQuery) -> Response:
                     "device": agent.device,
                     "service_type": agent.service_type,
                     "count": agent.requests,
+                    **took(agent.elapsed_ms, agent.requests),
                 }
                 for agent in agents[:limit]
             ],
@@ -187,18 +196,24 @@ def file_extensions(parameters: WindowQuery) -> Response:
     """What kinds of files are fetched: the thirty most frequent extensions, and all of them by category."""
     with context.reading() as conn, snapshot(conn):
         window = ending_now(conn, parameters.window)
-        total, extensions = files.extensions(conn, window)
-    categories = [(category_of(extension), requests) for extension, requests, _ in extensions]
-    without = total - sum(requests for _, requests in categories)
+        found = files.files(conn, window)
+    categories = [(category_of(file.extension), file.requests, file.elapsed_ms) for file in found.extensions]
+    without = found.requests - sum(requests for _, requests, _ in categories)
     if without:
-        categories.append((NO_EXTENSION, without))
+        elapsed_ms = found.elapsed_ms - sum(elapsed_ms for *_, elapsed_ms in categories)
+        categories.append((NO_EXTENSION, without, elapsed_ms))
     return success(
         {
             **bounds(window),
-            "total": total,
+            "total": found.requests,
             "extensions": [
-                {"ext": extension, "count": requests, "bytes": size}
-                for extension, requests, size in extensions[:EXTENSIONS_SHOWN]
+                {
+                    "ext": file.extension,
+                    "count": file.requests,
+                    "bytes": file.bytes,
+                    **took(file.elapsed_ms, file.requests),
+                }
+                for file in found.extensions[:EXTENSIONS_SHOWN]
             ],
             "categories": counted(categories, "category"),
         }
@@ -215,7 +230,14 @@ def top_domains(parameters: TopQuery) -> Response:
         window = ending_now(conn, parameters.window)
         found = domains.top_domains(conn, window, parameters.limit)
     shown = [
-        {"domain": domain, "count": count, "blocked": blocked, "bytes": size} for domain, count, blocked, size in found
+        {
+            "domain": use.domain,
+            "count": use.requests,
+            "blocked": use.blocked,
+            "bytes": use.bytes,
+            **took(use.elapsed_ms, use.requests),
+        }
+        for use in found
     ]
     return with_bounds(success(shown), window)
 
@@ -261,10 +283,10 @@ def new_things(parameters: FirstSeenQuery) -> Response:
     )
 
 
-def counted(pairs: Iterable[tuple[str, int]], called: str = "name") -> list[dict[str, Any]]:
-    """Counts summed by name, most first, ties by name; the name's field is `called` so."""
-    sums: Counter[str] = Counter()
-    for name, count in pairs:
-        sums[name] += count
-    ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
-    return [{called: name, "count": count} for name, count in ranked]
+def counted(uses: Iterable[tuple[str, int, int]], called: str = "name") -> list[dict[str, Any]]:
+    """Requests, and how long they took, summed by name, most first, ties by name; the name's field is `called` so."""
+    sums: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for name, requests, elapsed_ms in uses:
+        sums[name] = sums[name][0] + requests, sums[name][1] + elapsed_ms
+    ranked = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+    return [{called: name, "count": count, **took(elapsed_ms, count)} for name, (count, elapsed_ms) in ranked]

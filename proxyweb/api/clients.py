@@ -11,6 +11,7 @@ from proxyweb.api import context
 from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
+from proxyweb.api.durations import Timed, took
 from proxyweb.api.envelope import success
 from proxyweb.api.log_entries import masks, shown
 from proxyweb.api.parameters import Query, Whole
@@ -40,7 +41,7 @@ class ClientsQuery(WindowQuery):
     limit: Annotated[int, Whole(1, 500)] = 50
 
 
-class ClientStatistics(Shape):
+class ClientStatistics(Timed):
     """A client's requests, and bytes to it. `Active` when it was seen in the last 15 minutes."""
 
     ip_address: str
@@ -100,7 +101,7 @@ class ClientRequest(Shape):
     bytes: int
 
 
-class ClientDetails(Shape):
+class ClientDetails(Timed):
     """One client. Figures and lists are of the window; `first_seen` is of all time, `last_seen` of what is left in the
     log, null when that is nothing."""
 
@@ -139,6 +140,7 @@ def client_statistics(parameters: ClientsQuery) -> Response:
                     "requests": found.requests,
                     "blocked": found.blocked,
                     "bytes": found.bytes,
+                    **took(found.elapsed_ms, found.requests),
                     "last_seen": written(found.last_ms // 1000),
                     "status": "Active" if found.last_ms >= window.until_ms - ACTIVE_MS else "Idle",
                 }
@@ -198,6 +200,7 @@ def client_details(ip: str, parameters: WindowQuery) -> Response:
             "total_requests": found.requests,
             "blocked": found.blocked,
             "bytes": found.bytes,
+            **took(found.elapsed_ms, found.requests),
             "first_seen": written(found.first_ms // 1000),
             "last_seen": None if found.last_ms is None else written(found.last_ms // 1000),
             "top_domains": [

@@ -6,10 +6,11 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from proxyweb.api import context
-from proxyweb.api.analytics import Counted, TopQuery, counted
+from proxyweb.api.analytics import TimedCount, TopQuery, counted
 from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
+from proxyweb.api.durations import Timed, took
 from proxyweb.api.envelope import success
 from proxyweb.api.log_entries import masks
 from proxyweb.api.times import written
@@ -24,7 +25,7 @@ blueprint = APIBlueprint("results", __name__, tag="Analytics")
 SECONDS_OF_DAY = 86_400
 
 
-class StatusCounted(Shape):
+class StatusCounted(Timed):
     """A status code as Squid sent it to clients (0: none), its requests, and the bytes sent for them."""
 
     status_code: int
@@ -32,7 +33,7 @@ class StatusCounted(Shape):
     bytes: int
 
 
-class ResultCounted(Shape):
+class ResultCounted(Timed):
     """A result of Squid's, such as `TCP_MISS`."""
 
     result_code: str
@@ -40,7 +41,7 @@ class ResultCounted(Shape):
     bytes: int
 
 
-class ContentTypeCounted(Shape):
+class ContentTypeCounted(Timed):
     """A content type, without its parameters and in lower case."""
 
     content_type: str
@@ -48,7 +49,7 @@ class ContentTypeCounted(Shape):
     bytes: int
 
 
-class HourOfDay(Shape):
+class HourOfDay(Timed):
     """An hour of the day in UTC, all days of the window together."""
 
     hour: int
@@ -56,11 +57,12 @@ class HourOfDay(Shape):
     blocked: int
 
 
-class DayOfClients(Shape):
-    """How many clients asked for anything on a day of UTC."""
+class DayOfClients(Timed):
+    """How many clients asked for anything on a day of UTC, and their requests."""
 
     day: str
     clients: int
+    requests: int
 
 
 class ResultList(Shape):
@@ -77,8 +79,8 @@ class ResultList(Shape):
     statuses: list[StatusCounted]
     result_codes: list[ResultCounted]
     content_types: list[ContentTypeCounted]
-    systems: list[Counted]
-    browsers: list[Counted]
+    systems: list[TimedCount]
+    browsers: list[TimedCount]
     hours_of_day: list[HourOfDay]
     days: list[DayOfClients]
 
@@ -112,22 +114,27 @@ def result_list(parameters: TopQuery) -> Response:
         found = results.results(conn, window)
         agents = programs.agents(conn, window)
         hours = results.hours_of_day(conn, window)
-        days = results.clients_by_day(conn, window, mask_client)
+        days = results.days(conn, window, mask_client)
     browsers = (agent for agent in agents if agent.service_type == BROWSER)
     return success(
         {
             **bounds(window),
             "total": found.total,
-            "statuses": [
-                {"status_code": int(sums.value), "requests": sums.requests, "bytes": sums.bytes}
-                for sums in found.statuses
+            "statuses": [{"status_code": int(sums.value), **_figures(sums)} for sums in found.statuses],
+            "result_codes": [{"result_code": sums.value, **_figures(sums)} for sums in found.result_codes],
+            "content_types": [{"content_type": sums.value, **_figures(sums)} for sums in found.content_types[:limit]],
+            "systems": counted((agent.system or UNKNOWN, agent.requests, agent.elapsed_ms) for agent in agents)[:limit],
+            "browsers": counted((agent.name, agent.requests, agent.elapsed_ms) for agent in browsers)[:limit],
+            "hours_of_day": [{**hour._asdict(), **took(hour.elapsed_ms, hour.requests)} for hour in hours],
+            "days": [
+                {
+                    "day": written(day.day * SECONDS_OF_DAY)[:10],
+                    "clients": day.clients,
+                    "requests": day.requests,
+                    **took(day.elapsed_ms, day.requests),
+                }
+                for day in days
             ],
-            "result_codes": _named("result_code", found.result_codes),
-            "content_types": _named("content_type", found.content_types[:limit]),
-            "systems": counted((agent.system or UNKNOWN, agent.requests) for agent in agents)[:limit],
-            "browsers": counted((agent.name, agent.requests) for agent in browsers)[:limit],
-            "hours_of_day": [hour._asdict() for hour in hours],
-            "days": [{"day": written(day * SECONDS_OF_DAY)[:10], "clients": clients} for day, clients in days],
         }
     )
 
@@ -146,5 +153,5 @@ def user_statistics(parameters: TopQuery) -> Response:
     return success({**bounds(window), "total_users": total, "users": shown})
 
 
-def _named(name: str, found: list[results.Sums]) -> list[dict[str, str | int]]:
-    return [{name: sums.value, "requests": sums.requests, "bytes": sums.bytes} for sums in found]
+def _figures(sums: results.Sums) -> dict[str, int | None]:
+    return {"requests": sums.requests, "bytes": sums.bytes, **took(sums.elapsed_ms, sums.requests)}

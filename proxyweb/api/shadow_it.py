@@ -13,6 +13,7 @@ from proxyweb.api import context
 from proxyweb.api.answers import Answer, Done, Shape
 from proxyweb.api.binding import answers, body, query
 from proxyweb.api.conditional import conditional
+from proxyweb.api.durations import Timed, took
 from proxyweb.api.envelope import done, success
 from proxyweb.api.log_entries import masks
 from proxyweb.api.parameters import Payload
@@ -32,7 +33,7 @@ NO_CATEGORY = "Other"
 Status = Literal["approved", "not approved", "under review"]
 
 
-class ServiceInUse(Shape):
+class ServiceInUse(Timed):
     """A service, and what it was used in the window. `clients` is how many used it, `first_seen` its very first use.
 
     `status` is what an admin said of it, empty at first. `domains`, of which `domain` is the first, `risk` and `note`
@@ -97,6 +98,7 @@ def shadow_it(parameters: WindowQuery) -> Response:
                 "category": service.category,
                 "clients": use.clients,
                 "bytes": use.bytes,
+                **took(use.elapsed_ms, use.requests),
                 "blocked": use.blocked,
                 "first_seen": written(use.first_ms // 1000),
                 "last_seen": written(use.last_ms // 1000),

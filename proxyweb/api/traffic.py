@@ -12,6 +12,7 @@ from proxyweb.api import context
 from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
+from proxyweb.api.durations import Timed, took
 from proxyweb.api.envelope import success
 from proxyweb.api.parameters import Query, Whole
 from proxyweb.api.times import written
@@ -53,7 +54,7 @@ class DomainsQuery(WindowQuery):
     limit: Annotated[int, Whole(1, 500)] = 50
 
 
-class DomainStatistics(Shape):
+class DomainStatistics(Timed):
     """A host's requests, and bytes to clients. `Blocked` when not one of them passed."""
 
     domain_name: str
@@ -126,6 +127,7 @@ def domain_statistics(parameters: DomainsQuery) -> Response:
                     "requests": host.requests,
                     "blocked": host.blocked,
                     "bytes": host.bytes,
+                    **took(host.elapsed_ms, host.requests),
                     "status": "Blocked" if host.blocked == host.requests else "Allowed",
                 }
                 for host in found

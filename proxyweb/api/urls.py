@@ -42,11 +42,12 @@ class UrlsQuery(WindowQuery):
 
 class UrlCounted(Shape):
     """A URL as the log has it, its requests, the bytes sent to clients for them, and how many milliseconds that took,
-    on average and at most."""
+    all together, on average and at most."""
 
     url: str
     requests: int
     bytes: int
+    elapsed_ms: int
     mean_ms: int
     longest_ms: int
 

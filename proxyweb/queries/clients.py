@@ -16,10 +16,10 @@ from proxyweb.queries.selection import Filters, Mask, select
 from proxyweb.queries.windows import Window, counted_by
 
 _BY_CLIENT = """
-    SELECT a.address, g.requests, g.blocked, g.bytes, g.last_ms
+    SELECT a.address, g.requests, g.blocked, g.bytes, g.elapsed_ms, g.last_ms
     FROM (
         SELECT client_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
-               max(last_ms) AS last_ms
+               sum(elapsed_ms) AS elapsed_ms, max(last_ms) AS last_ms
         FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY client_id
     ) AS g CROSS JOIN clients AS a ON a.id = g.client_id
 """
@@ -29,7 +29,8 @@ _BY_HOUR = """
 """
 _ALL_BY_HOUR = "SELECT hour, requests FROM hourly_requests WHERE hour BETWEEN :first AND :last"
 _TOGETHER = """
-    SELECT coalesce(sum(requests), 0), coalesce(sum(blocked), 0), coalesce(sum(bytes), 0), max(last_ms)
+    SELECT coalesce(sum(requests), 0), coalesce(sum(blocked), 0), coalesce(sum(bytes), 0),
+           coalesce(sum(elapsed_ms), 0), max(last_ms)
     FROM {table} WHERE {bucket} BETWEEN :first AND :last AND client_id IN (SELECT value FROM json_each(:clients))
 """
 _LAST_SEEN = """
@@ -43,13 +44,14 @@ _FIRST_SEEN = """
 
 
 class ClientFigures(NamedTuple):
-    """A client's requests in a window. `bytes` were sent to it; `last_ms` is its last request there, in Unix
-    milliseconds."""
+    """A client's requests in a window. `bytes` were sent to it; `elapsed_ms` is how long all of them took; `last_ms` is
+    the last one there, in Unix milliseconds."""
 
     client: str
     requests: int
     blocked: int
     bytes: int
+    elapsed_ms: int
     last_ms: int
 
 
@@ -70,6 +72,7 @@ class ClientDetails(NamedTuple):
     requests: int
     blocked: int
     bytes: int
+    elapsed_ms: int
     first_ms: int
     last_ms: int | None
 
@@ -119,10 +122,10 @@ def client_details(conn: sqlite3.Connection, clients: Collection[int], window: W
         return None
     by_client = counted_by(conn, "clients", window)
     arguments = {**by_client.bounds, "clients": listed}
-    requests, blocked, size, last_ms = conn.execute(by_client.sql(_TOGETHER), arguments).fetchone()
+    requests, blocked, size, elapsed_ms, last_ms = conn.execute(by_client.sql(_TOGETHER), arguments).fetchone()
     if last_ms is None:
         last_ms = conn.execute(_LAST_SEEN, {"day": window.days["first"], "clients": listed}).fetchone()[0]
-    return ClientDetails(address, requests, blocked, size, first_ms, last_ms)
+    return ClientDetails(address, requests, blocked, size, elapsed_ms, first_ms, last_ms)
 
 
 def _added_up(found: list[ClientFigures], mask: Mask) -> list[ClientFigures]:
@@ -136,6 +139,7 @@ def _added_up(found: list[ClientFigures], mask: Mask) -> list[ClientFigures]:
             sum(one.requests for one in same),
             sum(one.blocked for one in same),
             sum(one.bytes for one in same),
+            sum(one.elapsed_ms for one in same),
             max(one.last_ms for one in same),
         )
         for label, same in members.items()

@@ -17,24 +17,27 @@ _TOP = """
         WHERE o.domain != '' GROUP BY o.id ORDER BY requests DESC, o.domain LIMIT :limit
     ), few(host_id, domain_id) AS MATERIALIZED (
         SELECT id, domain_id FROM hosts WHERE domain_id IN (SELECT domain_id FROM top)
-    ), more(domain_id, blocked, bytes) AS MATERIALIZED (
-        SELECT few.domain_id, sum(blocked), sum(bytes)
+    ), more(domain_id, blocked, bytes, elapsed_ms) AS MATERIALIZED (
+        SELECT few.domain_id, sum(blocked), sum(bytes), sum(elapsed_ms)
         FROM few CROSS JOIN buckets CROSS JOIN {table} AS d
         ON d.{bucket} = buckets.bucket AND d.host_id = few.host_id
         GROUP BY few.domain_id
     )
-    SELECT top.domain, top.requests, more.blocked, more.bytes FROM top JOIN more ON more.domain_id = top.domain_id
+    SELECT top.domain, top.requests, more.blocked, more.bytes, more.elapsed_ms
+    FROM top JOIN more ON more.domain_id = top.domain_id
     ORDER BY top.requests DESC, top.domain
 """
 
 
 class DomainUse(NamedTuple):
-    """Requests to a domain's hosts, how many of them were blocked, and the bytes sent to clients."""
+    """Requests to a domain's hosts, how many of them were blocked, the bytes sent to clients, and how long all of it
+    took."""
 
     domain: str
     requests: int
     blocked: int
     bytes: int
+    elapsed_ms: int
 
 
 def top_domains(conn: sqlite3.Connection, window: Window, limit: int) -> list[DomainUse]:

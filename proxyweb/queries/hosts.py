@@ -19,7 +19,7 @@ _RANKED = """
 """
 _SUMS = """
     WITH {buckets}
-    SELECT h.host, sum(d.requests) AS requests, sum(d.blocked), sum(d.bytes)
+    SELECT h.host, sum(d.requests) AS requests, sum(d.blocked), sum(d.bytes), sum(d.elapsed_ms)
     FROM buckets CROSS JOIN json_each(:hosts) AS j
     CROSS JOIN {table} AS d ON d.{bucket} = buckets.bucket AND d.host_id = j.value
     CROSS JOIN hosts AS h ON h.id = d.host_id
@@ -28,12 +28,13 @@ _SUMS = """
 
 
 class HostFigures(NamedTuple):
-    """A host's requests in a window. `bytes` were sent to clients."""
+    """A host's requests in a window. `bytes` were sent to clients; `elapsed_ms` is how long all of them took."""
 
     host: str
     requests: int
     blocked: int
     bytes: int
+    elapsed_ms: int
 
 
 def busiest_hosts(conn: sqlite3.Connection, window: Window, limit: int) -> list[HostFigures]:

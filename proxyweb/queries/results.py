@@ -15,27 +15,30 @@ from proxyweb.queries.windows import Window, counted_by
 
 HOURS_OF_DAY = DAY_MS // HOUR_MS
 _BY_KIND = """
-    SELECT k.status_code, k.result_code, k.content_type, d.requests, d.bytes
+    SELECT k.status_code, k.result_code, k.content_type, d.requests, d.bytes, d.elapsed_ms
     FROM (
-        SELECT kind_id, sum(requests) AS requests, sum(bytes) AS bytes
+        SELECT kind_id, sum(requests) AS requests, sum(bytes) AS bytes, sum(elapsed_ms) AS elapsed_ms
         FROM {table} WHERE {bucket} BETWEEN :first AND :last GROUP BY kind_id
     ) AS d CROSS JOIN result_kinds AS k ON k.id = d.kind_id
 """
 _BY_HOUR_OF_DAY = f"""
-    SELECT hour % {HOURS_OF_DAY}, sum(requests), sum({" + ".join(BLOCKING_REASONS)})
+    SELECT hour % {HOURS_OF_DAY}, sum(requests), sum({" + ".join(BLOCKING_REASONS)}), sum(elapsed_ms)
     FROM hourly_requests WHERE hour BETWEEN :first AND :last GROUP BY 1
 """
 _BY_DAY = """
-    SELECT l.day, {counted} FROM daily_clients AS l WHERE l.day BETWEEN :first AND :last GROUP BY l.day ORDER BY l.day
+    SELECT l.day, {counted}, sum(l.requests), sum(l.elapsed_ms)
+    FROM daily_clients AS l WHERE l.day BETWEEN :first AND :last GROUP BY l.day ORDER BY l.day
 """
 
 
 class Sums(NamedTuple):
-    """The requests that have one value in common, and the bytes sent to clients for them."""
+    """The requests that have one value in common, the bytes sent to clients for them, and how long they took, all
+    together."""
 
     value: str
     requests: int
     bytes: int
+    elapsed_ms: int
 
 
 class Results(NamedTuple):
@@ -54,6 +57,16 @@ class HourOfDay(NamedTuple):
     hour: int
     requests: int
     blocked: int
+    elapsed_ms: int
+
+
+class Day(NamedTuple):
+    """A day (UTC, as days since 1970), how many clients asked for anything on it, and their requests."""
+
+    day: int
+    clients: int
+    requests: int
+    elapsed_ms: int
 
 
 def results(conn: sqlite3.Connection, window: Window) -> Results:
@@ -61,7 +74,7 @@ def results(conn: sqlite3.Connection, window: Window) -> Results:
     by_kind = counted_by(conn, "kinds", window)
     kinds = conn.execute(by_kind.sql(_BY_KIND), by_kind.bounds).fetchall()
     return Results(
-        sum(requests for *_, requests, _ in kinds),
+        sum(requests for *_, requests, _, _ in kinds),
         _summed(kinds, lambda status, _, __: f"{status:03}"),
         _summed(kinds, lambda _, result_code, __: result_code),
         [sums for sums in _summed(kinds, lambda _, __, content_type: media_type(content_type)) if sums.value],
@@ -73,26 +86,24 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _summed(kinds: list[tuple[int, str, str, int, int]], value_of: Callable[[int, str, str], str]) -> list[Sums]:
-    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for status, result_code, content_type, requests, size in kinds:
-        known = sums[value_of(status, result_code, content_type)]
-        known[0] += requests
-        known[1] += size
-    found = [Sums(value, *figures) for value, figures in sums.items()]
+def _summed(kinds: list[tuple[int, str, str, int, int, int]], value_of: Callable[[int, str, str], str]) -> list[Sums]:
+    sums: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
+    for status, result_code, content_type, *figures in kinds:
+        sums[value_of(status, result_code, content_type)].append(tuple(figures))
+    found = [Sums(value, *map(sum, zip(*figures, strict=True))) for value, figures in sums.items()]
     return sorted(found, key=lambda one: (-one.requests, one.value))
 
 
 def hours_of_day(conn: sqlite3.Connection, window: Window) -> list[HourOfDay]:
     """All 24 hours of the day, from midnight on."""
     found = {hour: figures for hour, *figures in conn.execute(_BY_HOUR_OF_DAY, window.hours)}
-    return [HourOfDay(hour, *found.get(hour, (0, 0))) for hour in range(HOURS_OF_DAY)]
+    return [HourOfDay(hour, *found.get(hour, (0, 0, 0))) for hour in range(HOURS_OF_DAY)]
 
 
-def clients_by_day(conn: sqlite3.Connection, window: Window, mask_client: Mask | None = None) -> list[tuple[int, int]]:
-    """`(day, clients)` for the days (UTC, as days since 1970) on which a client asked for anything, oldest first. Days
-    are counted whole, also those that the window only touches. With a mask, clients that it makes the same are one."""
+def days(conn: sqlite3.Connection, window: Window, mask_client: Mask | None = None) -> list[Day]:
+    """The days on which there were requests, oldest first. They are counted whole, also those that the window only
+    touches. With a mask, clients that it makes the same are one."""
     counted, arguments = "count(*)", dict[str, object](window.days)
     if mask_client is not None:
         counted, arguments["groups"] = f"count(DISTINCT {MASKED})", groups_of_masked(conn, mask_client)
-    return conn.execute(_BY_DAY.format(counted=counted), arguments).fetchall()
+    return [Day(*row) for row in conn.execute(_BY_DAY.format(counted=counted), arguments)]

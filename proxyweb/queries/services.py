@@ -17,12 +17,12 @@ from proxyweb.queries.windows import Window, counted_by
 _USED = """
     WITH {buckets}, used AS MATERIALIZED (
         SELECT s.id AS service_id, sum(requests) AS requests, sum(blocked) AS blocked, sum(bytes) AS bytes,
-               count(DISTINCT {client}) AS clients, max(last_ms) AS last_ms
+               sum(elapsed_ms) AS elapsed_ms, count(DISTINCT {client}) AS clients, max(last_ms) AS last_ms
         FROM services AS s CROSS JOIN buckets
         CROSS JOIN {table} AS l ON l.{bucket} = buckets.bucket AND l.service_id = s.id
         WHERE s.id GROUP BY s.id
     )
-    SELECT s.name, u.requests, u.blocked, u.bytes, u.clients, f.first_ms, u.last_ms
+    SELECT s.name, u.requests, u.blocked, u.bytes, u.elapsed_ms, u.clients, f.first_ms, u.last_ms
     FROM used AS u JOIN services AS s ON s.id = u.service_id
     JOIN first_seen AS f ON f.subject = 'service' AND f.subject_id = s.id AND f.of_client_id = 0
     ORDER BY u.requests DESC, s.name
@@ -30,12 +30,14 @@ _USED = """
 
 
 class Use(NamedTuple):
-    """What a service was used in a window. `first_ms` (ever, by anyone) and `last_ms` are Unix milliseconds."""
+    """What a service was used in a window. `elapsed_ms` is how long all requests took; `first_ms` (ever, by anyone) and
+    `last_ms` are Unix milliseconds."""
 
     name: str
     requests: int
     blocked: int
     bytes: int
+    elapsed_ms: int
     clients: int
     first_ms: int
     last_ms: int

@@ -155,6 +155,7 @@ def _shown(url: Url) -> dict[str, str | int]:
         "url": url.url,
         "requests": url.requests,
         "bytes": url.bytes,
+        "elapsed_ms": url.total_ms,
         "mean_ms": mean_ms,
         "longest_ms": url.longest_ms,
     }

@@ -10,6 +10,7 @@ import pytest
 
 from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer
+from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START, Clock
 from tests.ingest.factory import Request, log
@@ -54,7 +55,7 @@ def ask(client: Client, name: str, query: str = "") -> Any:
 
 
 def pairs(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [tuple(entry.values()) for entry in found]
+    return [figures(entry) for entry in found]
 
 
 @pytest.mark.usefixtures("traffic")
@@ -73,6 +74,8 @@ def test_user_agents(viewer: Client) -> None:
         "device": "",
         "service_type": "Browser",
         "count": 3,
+        "elapsed_ms": 36,
+        "mean_ms": 12,
     }
     assert [agent["user_agent"] for agent in found["raw_user_agents"]] == [FIREFOX, CURL, WGET]
 
@@ -149,7 +152,14 @@ def test_top_domains(viewer: Client) -> None:
     answer = viewer.get("/api/analytics/top-domains")
     assert answer.headers["X-Window-Since"] == "2026-01-26 00:00:00"
     assert answer.headers["X-Window-Until"] == "2026-02-02 02:40:00"
-    assert answer.json["data"][0] == {"domain": "bbc.co.uk", "count": 2, "blocked": 0, "bytes": 24}
+    assert answer.json["data"][0] == {
+        "domain": "bbc.co.uk",
+        "count": 2,
+        "blocked": 0,
+        "bytes": 24,
+        "elapsed_ms": 24,
+        "mean_ms": 12,
+    }
     assert pairs(answer.json["data"]) == [
         ("bbc.co.uk", 2, 0, 24),
         ("github.io", 2, 0, 192),

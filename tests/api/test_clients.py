@@ -11,6 +11,7 @@ import pytest
 from proxyweb.api.clients import ActivityOfClients, ClientDetails, ClientList
 from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer
+from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START, Clock
 from tests.ingest.factory import Request
@@ -83,7 +84,7 @@ def mask(admin: Client) -> None:
 def test_the_busiest_clients(viewer: Client, log: None) -> None:
     found = listed(viewer)
     assert (found["since"], found["until"], found["total_clients"]) == ("2026-01-26 00:00:00", NOW, 5)
-    assert [tuple(row.values()) for row in found["clients"]] == [
+    assert [figures(row) for row in found["clients"]] == [
         ("10.0.0.1", 4, 2, 6, "2026-02-02 02:20:00", "Idle"),
         ("10.0.0.2", 2, 1, 100, "2026-02-01 21:40:00", "Idle"),
         ("10.0.1.5", 1, 0, 100, "2026-01-30 02:40:00", "Idle"),
@@ -132,6 +133,8 @@ def test_one_client_closely(viewer: Client, log: None) -> None:
         "total_requests": 4,
         "blocked": 2,
         "bytes": 6,
+        "elapsed_ms": 48,
+        "mean_ms": 12,
         "first_seen": "2026-01-13 02:40:00",
         "last_seen": "2026-02-02 02:20:00",
         "top_domains": [
@@ -207,7 +210,7 @@ def test_masked_clients_are_added_up(admin: Client, viewer: Client, log: None) -
     pseudonym = found["clients"][-1]["ip_address"]
     assert pseudonym.startswith("host-")
     assert found["total_clients"] == 4
-    assert [tuple(row.values()) for row in found["clients"]] == [
+    assert [figures(row) for row in found["clients"]] == [
         ("10.0.0.x", 6, 3, 106, "2026-02-02 02:20:00", "Idle"),
         ("10.0.1.x", 1, 0, 100, "2026-01-30 02:40:00", "Idle"),
         ("2001:db8:1::x", 1, 0, 100, "2026-02-02 02:24:58", "Idle"),

@@ -15,6 +15,7 @@ from proxyweb.errors import QueryTimeout
 from proxyweb.ingest.importer import Importer
 from proxyweb.privacy import MASKED_USER
 from proxyweb.queries import urls
+from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START
 from tests.ingest.factory import Request, log
@@ -63,7 +64,7 @@ def users(client: Client, query: str = "") -> tuple[int, list[tuple[str, int]]]:
 
 
 def pairs(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [tuple(entry.values()) for entry in found]
+    return [figures(entry) for entry in found]
 
 
 @pytest.mark.usefixtures("traffic")
@@ -79,7 +80,7 @@ def test_results(viewer: Client) -> None:
     hours = [(hour["requests"], hour["blocked"]) for hour in found["hours_of_day"]]
     assert [hour["hour"] for hour in found["hours_of_day"]] == list(range(24))
     assert hours == [(0, 0), (0, 0), (5, 1), *[(0, 0)] * 21]
-    assert pairs(found["days"]) == [("2026-01-31", 3), ("2026-02-02", 2)]
+    assert pairs(found["days"]) == [("2026-01-31", 3, 3), ("2026-02-02", 2, 2)]
 
 
 @pytest.mark.usefixtures("traffic")
@@ -100,7 +101,7 @@ def test_limit_cuts_what_may_be_many(viewer: Client) -> None:
 @pytest.mark.usefixtures("traffic")
 def test_clients_masked_alike_are_one(admin: Client) -> None:
     admin.put("/api/settings/gdpr_mode", json={"value": True})
-    assert pairs(ask(admin)["days"]) == [("2026-01-31", 2), ("2026-02-02", 1)]
+    assert pairs(ask(admin)["days"]) == [("2026-01-31", 2, 3), ("2026-02-02", 1, 2)]
 
 
 @pytest.mark.usefixtures("traffic")
@@ -135,7 +136,7 @@ def test_urls(viewer: Client) -> None:
     UrlList.model_validate(data, strict=True)
     assert (data["since"], data["until"]) == ("2026-02-01 02:00:00", "2026-02-02 02:40:00")
     assert (data["requests"], data["distinct_urls"], data["distinct_not_found"]) == (2, 1, 0)
-    assert pairs(data["urls"]) == [("http://shop.test/item?id=7", 2, 48, 12, 12)]
+    assert [tuple(url.values()) for url in data["urls"]] == [("http://shop.test/item?id=7", 2, 48, 24, 12, 12)]
     assert (data["mean_ms"], data["longest_ms"], data["distinct_servers"]) == (12, 12, 1)
     assert pairs(data["servers"]) == [("192.0.2.1", 2)]
     assert (data["not_found"], data["distinct_referring_sites"], data["distinct_referrers"]) == ([], 1, 1)

@@ -66,6 +66,8 @@ def test_a_service_has_everything_the_contract_names(viewer: Client) -> None:
         "category": "Cloud storage",
         "clients": 3,
         "bytes": 900,
+        "elapsed_ms": 14,
+        "mean_ms": 5,
         "blocked": 1,
         "first_seen": "2026-01-12 02:40:00",
         "last_seen": "2026-01-31 02:40:00",

@@ -11,6 +11,7 @@ import pytest
 from proxyweb.api.traffic import CacheStatistics, DomainStatistics, TrafficStatistics
 from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer
+from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START, Clock
 from tests.ingest.factory import Request
@@ -73,7 +74,7 @@ def domains(client: Client, query: str = "") -> list[tuple[str, int, int, int, s
     assert answer.status_code == 200, answer.json
     for row in answer.json["data"]:
         DomainStatistics.model_validate(row, strict=True)
-    return [tuple(row.values()) for row in answer.json["data"]]
+    return [figures(row) for row in answer.json["data"]]
 
 
 def cache(client: Client, query: str = "") -> dict[str, Any]:
@@ -104,8 +105,8 @@ def test_every_bucket_of_a_period(
     count = {"hour": 12, "day": 24, "week": 7, "month": 30}[period]
     assert (found["labels"][0], found["labels"][-1]) == labels
     assert len(set(found["labels"])) == count
-    for name, figures in {"requests": requests, "blocked": blocked, "inbound": inbound, "outbound": {}}.items():
-        assert found[name] == [figures.get(at, 0) for at in range(count)], name
+    for name, counts in {"requests": requests, "blocked": blocked, "inbound": inbound, "outbound": {}}.items():
+        assert found[name] == [counts.get(at, 0) for at in range(count)], name
     assert (found["period"], found["since"], found["until"]) == (period, labels[0], NOW)
     assert found["outbound_known"] is False
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from proxyweb.ingest.record import BLOCKING_REASONS, split_destination
 from proxyweb.privacy import mask_address
 from proxyweb.queries import first_seen
 from proxyweb.queries.domains import top_domains
-from proxyweb.queries.files import extensions
+from proxyweb.queries.files import files
 from proxyweb.queries.programs import agents, methods
 from proxyweb.queries.services import used_services
 from proxyweb.queries.windows import Window, window
@@ -51,6 +51,7 @@ class Row(NamedTuple):
     rest: str
     size: int
     agent: str
+    elapsed_ms: int
 
 
 @pytest.fixture(scope="module", params=HOURS)
@@ -73,8 +74,9 @@ def _request(choose: random.Random) -> Request:
     url = f"{host}:443" if method == "CONNECT" else f"http://{host}{choose.choice(PATHS)}"
     is_denied = choose.random() < 0.2
     return Request(
-        time_ms, client=choose.choice(choose.choice((CLIENTS, BUSY))), method=method, size=choose.randrange(9999),
-        url=url if choose.random() < 0.97 else "error:invalid-request", user_agent=choose.choice(AGENTS),
+        time_ms, choose.randrange(5000), choose.choice(choose.choice((CLIENTS, BUSY))), method=method,
+        size=choose.randrange(9999), user_agent=choose.choice(AGENTS),
+        url=url if choose.random() < 0.97 else "error:invalid-request",
         result_code="TCP_DENIED" if is_denied else "TCP_MISS", status=choose.choice((403, 407)) if is_denied else 200,
     )  # fmt: skip
 
@@ -83,7 +85,8 @@ def rows(conn: sqlite3.Connection, of: Window | None = None) -> list[Row]:
     """The rows of a window, with all of the hour or day it ends in; or all rows."""
     listed = ", ".join(f"'{reason}'" for reason in BLOCKING_REASONS)
     found = conn.execute(
-        f"SELECT l.time_ms, c.address, k.method, k.reason IN ({listed}), h.host, s.prefix || l.rest, l.bytes, a.agent"
+        f"SELECT l.time_ms, c.address, k.method, k.reason IN ({listed}), h.host, s.prefix || l.rest, l.bytes, a.agent,"
+        " l.elapsed_ms"
         " FROM proxy_logs AS l JOIN clients AS c ON c.id = client_id JOIN result_kinds AS k ON k.id = kind_id"
         " JOIN sites AS s ON s.id = site_id JOIN hosts AS h ON h.id = host_id JOIN user_agents AS a ON a.id = agent_id"
     )
@@ -100,8 +103,25 @@ def domain(host: str) -> str:
     return BUILT_IN.domain(host, host[0].isdigit() or ":" in host) if host else ""
 
 
-def ranked(counts: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def ranked(names: Iterable[tuple[str, Row]]) -> list[tuple[str, list[Row]]]:
+    """The rows of each name, most first, then by name; rows without one are left out."""
+    by_name: defaultdict[str, list[Row]] = defaultdict(list)
+    for name, row in names:
+        by_name[name].append(row)
+    by_name.pop("", None)
+    return sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def blocked(found: list[Row]) -> int:
+    return sum(row.blocked for row in found)
+
+
+def size(found: list[Row]) -> int:
+    return sum(row.size for row in found)
+
+
+def took(found: list[Row]) -> int:
+    return sum(row.elapsed_ms for row in found)
 
 
 @pytest.fixture(params=WINDOWS)
@@ -116,10 +136,6 @@ def test_the_windows_differ_and_rows_go_on_behind_them(varied: sqlite3.Connectio
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_services(varied: sqlite3.Connection, of: Window, masked: bool) -> None:
-    by_service: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows(varied, of):
-        by_service[BUILT_IN.service(row.host)].append(row)
-    by_service.pop("", None)
     first: dict[str, int] = {}
     for row in rows(varied):
         name = BUILT_IN.service(row.host)
@@ -127,10 +143,10 @@ def test_services(varied: sqlite3.Connection, of: Window, masked: bool) -> None:
     mask = mask_address if masked else str
     expected = [
         (
-            name, len(uses), sum(use.blocked for use in uses), sum(use.size for use in uses),
-            len({mask(use.client) for use in uses}), first[name], max(use.time_ms for use in uses),
+            name, len(uses), blocked(uses), size(uses), took(uses), len({mask(use.client) for use in uses}),
+            first[name], max(use.time_ms for use in uses),
         )
-        for name, uses in sorted(by_service.items(), key=lambda item: (-len(item[1]), item[0]))
+        for name, uses in ranked((BUILT_IN.service(row.host), row) for row in rows(varied, of))
     ]  # fmt: skip
     assert len(expected) == 4
     assert used_services(varied, of, mask_address if masked else None) == expected
@@ -147,42 +163,41 @@ def test_domains_and_methods_of_a_large_log(conn: sqlite3.Connection, name: str)
     of = window(conn, name, last_ms / 1000 - 86_400 - 1800)
     found = rows(conn, of)
     assert top_domains(conn, of, 50) == domains_of(found, 50)
-    assert methods(conn, of) == ranked(Counter(row.method for row in found))
+    assert methods(conn, of) == methods_of(found)
 
 
-def domains_of(found: list[Row], limit: int) -> list[tuple[str, int, int, int]]:
-    counts: Counter[str] = Counter()
-    blocked: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
+def domains_of(found: list[Row], limit: int) -> list[tuple[str, int, int, int, int]]:
     names = {host: domain(host) for host in {row.host for row in found}}
-    for row in found:
-        counts[names[row.host]] += 1
-        blocked[names[row.host]] += row.blocked
-        sizes[names[row.host]] += row.size
-    del counts[""]
-    return [(name, count, blocked[name], sizes[name]) for name, count in ranked(counts)[:limit]]
+    return [
+        (name, len(same), blocked(same), size(same), took(same))
+        for name, same in ranked((names[row.host], row) for row in found)[:limit]
+    ]
 
 
 def test_agents(varied: sqlite3.Connection, of: Window) -> None:
-    counts = Counter(row.agent for row in by_hour(rows(varied, of), of) if row.agent)
-    assert agents(varied, of) == [(text, *classify(text), count) for text, count in ranked(counts)]
+    found = ranked((row.agent, row) for row in by_hour(rows(varied, of), of))
+    assert agents(varied, of) == [(text, *classify(text), len(same), took(same)) for text, same in found]
 
 
 def test_methods(varied: sqlite3.Connection, of: Window) -> None:
-    assert methods(varied, of) == ranked(Counter(row.method for row in rows(varied, of)))
+    assert methods(varied, of) == methods_of(rows(varied, of))
+
+
+def methods_of(found: list[Row]) -> list[tuple[str, int, int]]:
+    return [(method, len(same), took(same)) for method, same in ranked((row.method, row) for row in found)]
 
 
 def test_extensions(varied: sqlite3.Connection, of: Window) -> None:
-    counts: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
     found = by_hour(rows(varied, of), of)
-    for row in found:
-        prefix, rest = split_destination(row.rest)
-        extension = "" if prefix.endswith("?") else extension_of(rest)
-        counts[extension] += 1
-        sizes[extension] += row.size
-    del counts[""]
-    assert extensions(varied, of) == (len(found), [(name, count, sizes[name]) for name, count in ranked(counts)])
+    expected = [
+        (name, len(same), size(same), took(same)) for name, same in ranked((extension(row), row) for row in found)
+    ]
+    assert files(varied, of) == (len(found), took(found), expected)
+
+
+def extension(row: Row) -> str:
+    prefix, rest = split_destination(row.rest)
+    return "" if prefix.endswith("?") else extension_of(rest)
 
 
 def first_uses(found: list[Row], name_of: dict[str, str]) -> list[tuple[str, str, int]]:
@@ -227,5 +242,5 @@ def test_windows_of_whole_days_need_no_rows(varied: sqlite3.Connection) -> None:
 
 
 def everything(conn: sqlite3.Connection, of: Window) -> tuple[object, ...]:
-    asked = (used_services, agents, methods, extensions)
+    asked = (used_services, agents, methods, files)
     return (*(query(conn, of) for query in asked), top_domains(conn, of, 50))

@@ -16,7 +16,7 @@ from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.privacy import mask_address
 from proxyweb.queries.clients import activity
-from proxyweb.queries.results import clients_by_day, hours_of_day, media_type, results
+from proxyweb.queries.results import days, hours_of_day, media_type, results
 from proxyweb.queries.urls import referrers, servers, urls
 from proxyweb.queries.users import busiest_users
 from proxyweb.queries.windows import Window, window
@@ -102,12 +102,15 @@ def of(request: pytest.FixtureRequest, varied: sqlite3.Connection) -> Window:
     return window(varied, request.param, NOW)
 
 
-def summed(found: list[Row], value_of: Callable[[Row], str]) -> list[tuple[str, int, int]]:
-    sums: defaultdict[str, list[int]] = defaultdict(list)
+def summed(found: list[Row], value_of: Callable[[Row], str]) -> list[tuple[str, int, int, int]]:
+    by_value: defaultdict[str, list[Row]] = defaultdict(list)
     for row in found:
-        sums[value_of(row)].append(row.size)
-    sums.pop("", None)
-    listed = [(value, len(sizes), sum(sizes)) for value, sizes in sums.items()]
+        by_value[value_of(row)].append(row)
+    by_value.pop("", None)
+    listed = [
+        (value, len(same), sum(row.size for row in same), sum(row.elapsed_ms for row in same))
+        for value, same in by_value.items()
+    ]
     return sorted(listed, key=lambda one: (-one[1], one[0]))
 
 
@@ -125,21 +128,24 @@ def test_results(varied: sqlite3.Connection, of: Window) -> None:
 
 
 def test_hours_of_the_day(varied: sqlite3.Connection, of: Window) -> None:
-    requests, blocked = Counter[int](), Counter[int]()
+    requests, blocked, took = Counter[int](), Counter[int](), Counter[int]()
     for row in rows(varied, **of.row_bounds):
         if of.hours["first"] <= row.time_ms // HOUR_MS <= of.hours["last"]:
             requests[row.time_ms // HOUR_MS % 24] += 1
             blocked[row.time_ms // HOUR_MS % 24] += row.blocked
-    assert hours_of_day(varied, of) == [(hour, requests[hour], blocked[hour]) for hour in range(24)]
+            took[row.time_ms // HOUR_MS % 24] += row.elapsed_ms
+    assert hours_of_day(varied, of) == [(hour, requests[hour], blocked[hour], took[hour]) for hour in range(24)]
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_clients_by_day(varied: sqlite3.Connection, of: Window, masked: bool) -> None:
+def test_days(varied: sqlite3.Connection, of: Window, masked: bool) -> None:
     seen: defaultdict[int, set[str]] = defaultdict(set)
+    took: defaultdict[int, list[int]] = defaultdict(list)
     for row in rows(varied, of.since_ms // DAY_MS * DAY_MS, (of.until_ms // DAY_MS + 1) * DAY_MS):
         seen[row.time_ms // DAY_MS].add(mask_address(row.client) if masked else row.client)
-    expected = [(day, len(clients)) for day, clients in sorted(seen.items())]
-    assert clients_by_day(varied, of, mask_address if masked else None) == expected
+        took[row.time_ms // DAY_MS].append(row.elapsed_ms)
+    expected = [(day, len(clients), len(took[day]), sum(took[day])) for day, clients in sorted(seen.items())]
+    assert days(varied, of, mask_address if masked else None) == expected
 
 
 def test_users(varied: sqlite3.Connection, of: Window) -> None:
@@ -173,10 +179,10 @@ def test_urls(varied: sqlite3.Connection, of: Window, limit: int) -> None:
 
 
 def of_urls(found: list[Row]) -> list[tuple[str, int, int, int, int]]:
-    took: defaultdict[str, list[int]] = defaultdict(list)
+    longest: defaultdict[str, int] = defaultdict(int)
     for row in found:
-        took[row.url].append(row.elapsed_ms)
-    return [(*sums, sum(took[sums[0]]), max(took[sums[0]])) for sums in summed(found, lambda row: row.url)]
+        longest[row.url] = max(longest[row.url], row.elapsed_ms)
+    return [(*sums, longest[sums[0]]) for sums in summed(found, lambda row: row.url)]
 
 
 def test_servers(varied: sqlite3.Connection, of: Window) -> None:

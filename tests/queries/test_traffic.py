@@ -35,6 +35,7 @@ class Counted(NamedTuple):
     host: str
     blocked: int
     bytes: int
+    elapsed_ms: int
     cache: str
 
 
@@ -42,7 +43,7 @@ class Counted(NamedTuple):
 def rows(large_log: Path) -> list[Counted]:
     with closing(connect(large_log, readonly=True)) as conn:
         found = conn.execute(
-            "SELECT l.time_ms, c.address, h.host, k.blocked, l.bytes, k.cache FROM proxy_logs AS l"
+            "SELECT l.time_ms, c.address, h.host, k.blocked, l.bytes, l.elapsed_ms, k.cache FROM proxy_logs AS l"
             " JOIN clients AS c ON c.id = client_id JOIN result_kinds AS k ON k.id = kind_id"
             " JOIN sites AS s ON s.id = site_id JOIN hosts AS h ON h.id = s.host_id"
         )
@@ -71,22 +72,23 @@ def within(rows: list[Counted], span: Window) -> list[Counted]:
     return found
 
 
-def ranked(labelled: Iterable[tuple[str, Counted]]) -> list[tuple[str, int, int, int, int]]:
-    """`(label, requests, blocked, bytes, last time)`, most requests first, then by label."""
-    requests, blocked, sizes, last = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+def ranked(labelled: Iterable[tuple[str, Counted]]) -> list[tuple[str, int, int, int, int, int]]:
+    """`(label, requests, blocked, bytes, time taken, last time)`, most requests first, then by label."""
+    requests, blocked, sizes, took, last = (Counter[str]() for _ in range(5))
     for label, row in labelled:
         requests[label] += 1
         blocked[label] += row.blocked
         sizes[label] += row.bytes
+        took[label] += row.elapsed_ms
         last[label] = max(last[label], row.time_ms)
     return sorted(
-        ((label, count, blocked[label], sizes[label], last[label]) for label, count in requests.items()),
+        ((label, count, blocked[label], sizes[label], took[label], last[label]) for label, count in requests.items()),
         key=lambda figures: (-figures[1], figures[0]),
     )
 
 
-def without_last(found: list[tuple[str, int, int, int, int]]) -> list[tuple[str, int, int, int]]:
-    return [figures[:4] for figures in found]
+def without_last(found: list[tuple[str, int, int, int, int, int]]) -> list[tuple[str, int, int, int, int]]:
+    return [figures[:5] for figures in found]
 
 
 def test_hosts(conn: sqlite3.Connection, rows: list[Counted], span: Window) -> None:
@@ -112,6 +114,7 @@ def test_one_client(conn: sqlite3.Connection, rows: list[Counted], span: Window,
         len(counted),
         sum(row.blocked for row in counted),
         sum(row.bytes for row in counted),
+        sum(row.elapsed_ms for row in counted),
         min(row.time_ms for row in own),
         max(row.time_ms for row in own if row.time_ms < span.row_bounds["end_ms"]),
     )

@@ -1,4 +1,5 @@
-"""`elapsed_ms` is how long the requests of a rollup's row took, all together. What the log says of it already is added up.
+"""`elapsed_ms` is how long the requests of a rollup's row took, all together; added up of what is in the log already.
+URLs have it too, so those counted before are counted anew.
 
 Everything is written out as it was at this version, since the rollups' declaration goes on. SQLite sorts in temporary
 files, in memory as large as its page cache: 4 µs a row for all of them together.
