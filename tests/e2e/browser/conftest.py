@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -199,6 +200,21 @@ def opened(page: Page, session: dict[str, str], path: str) -> Page:
     page.goto(path)
     loaded(page)
     return page
+
+
+def lasted(milliseconds: int | None) -> str:
+    """How a page says for how long: `340 ms`, `1.43 s`, `1 min 35 s`, `1 h 10 min`, a dash where nobody knows."""
+    if milliseconds is None:
+        return "–"
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = Decimal(milliseconds) / 1000
+    if seconds < 60:
+        rounded = seconds.quantize(Decimal(1).scaleb(seconds.adjusted() - 2), ROUND_HALF_UP)
+        return f"{rounded.normalize():f} s"
+    minutes, rest = divmod(int(seconds.quantize(Decimal(1), ROUND_HALF_UP)), 60)
+    hours, more = divmod(minutes, 60)
+    return f"{hours:,} h {more} min" if hours else f"{minutes} min {rest} s"
 
 
 def in_words(count: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browser.conftest import PHONE, Dashboard, loaded
+from tests.e2e.browser.conftest import PHONE, Dashboard, lasted, loaded
 from tests.e2e.browser.test_files import drawn, table
 
 
@@ -25,6 +25,9 @@ def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Das
     assert column(page, "count") == [f"{client['requests']:,}" for client in clients]
     blocked = [re.match(r"[\d,]+", cell) for cell in page.locator("#clients td.list-blocked").all_text_contents()]
     assert [found and found[0] for found in blocked] == [f"{client['blocked']:,}" for client in clients]
+    assert column(page, "mean") == [lasted(client["mean_ms"]) for client in clients]
+    in_all = page.locator("#clients td.list-mean span").first.get_attribute("title")
+    assert in_all == f"{lasted(clients[0]['elapsed_ms'])} in all"
     assert column(page, "state") == [client["status"] for client in clients]
     titles = page.locator("#clients .list-seen time").evaluate_all("times => times.map(time => time.title)")
     assert titles == [f"{client['last_seen']} UTC" for client in clients]
@@ -87,6 +90,7 @@ def test_a_phone_says_what_the_figures_are(open_page: Callable[..., Page]) -> No
     expect(row.locator(".list-count")).to_contain_text("requests")
     expect(row.get_by_text("blocked")).to_be_visible()
     expect(row.locator(".list-state")).to_be_visible()
+    expect(row.locator(".list-mean")).to_be_hidden()
 
 
 def test_a_link_keeps_the_focus_when_figures_change(open_page: Callable[..., Page], dashboard: Dashboard) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser.conftest import Dashboard, in_words, loaded, opened
+from tests.e2e.browser.conftest import Dashboard, in_words, lasted, loaded, opened
 from tests.e2e.browser.test_clients import column
 from tests.e2e.browser.test_every_page import violations
 
@@ -28,6 +28,7 @@ def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Das
     assert len(hosts) == 100
     assert column(page, "name") == [host["domain_name"] for host in hosts]
     assert column(page, "count") == [f"{host['requests']:,}" for host in hosts]
+    assert column(page, "mean") == [lasted(host["mean_ms"]) for host in hosts]
     blocked = [re.match(r"[\d,]+", cell) for cell in page.locator("#domains td.list-blocked").all_text_contents()]
     assert [found and found[0] for found in blocked] == [f"{host['blocked']:,}" for host in hosts]
     expect(page.locator("#found")).to_have_text("The 100 busiest")
@@ -41,6 +42,7 @@ def test_the_switch_and_the_window_are_in_the_address(open_page: Callable[..., P
     domains = dashboard.api("/api/analytics/top-domains")["data"]
     assert column(page, "name") == [row["domain"] for row in domains]
     assert column(page, "count") == [f"{row['count']:,}" for row in domains]
+    assert column(page, "mean") == [lasted(row["mean_ms"]) for row in domains]
     page.get_by_role("button", name="1 h", exact=True).click()
     expect(page).to_have_url(re.compile(r"/domains\?by=domain&window=1h$"))
     domains = dashboard.api("/api/analytics/top-domains?window=1h")["data"]

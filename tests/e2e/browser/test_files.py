@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browser.conftest import Dashboard, in_words, loaded
+from tests.e2e.browser.conftest import Dashboard, in_words, lasted, loaded
 from tests.e2e.browser.test_overview import rows
 
 WINDOW = "window=24h"
@@ -28,6 +28,11 @@ def drawn(page: Page, chart: str) -> list[list[float]]:
     return values
 
 
+def timed(counted: list[dict[str, Any]]) -> list[list[str]]:
+    """What a ranking shows of the API's rows."""
+    return [[row["name"], f"{row['count']:,}", lasted(row["mean_ms"])] for row in counted]
+
+
 def changed(page: Page, path: str, **changes: Any) -> None:
     """Let the API answer with other values."""
 
@@ -43,11 +48,13 @@ def changed(page: Page, path: str, **changes: Any) -> None:
 def test_files_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page(f"/files?{WINDOW}")
     data = dashboard.api(f"/api/analytics/file-extensions?{WINDOW}")["data"]
-    assert [row[:2] for row in table(page, "extensions")] == [
-        [row["ext"], f"{row['count']:,}"] for row in data["extensions"]
+    assert [row[:2] + row[-1:] for row in table(page, "extensions")] == [
+        [row["ext"], f"{row['count']:,}", lasted(row["mean_ms"])] for row in data["extensions"]
     ]
     assert drawn(page, "extensions") == [[row["count"] for row in data["extensions"][:15]]]
-    assert [row[1] for row in table(page, "categories")] == [f"{row['count']:,}" for row in data["categories"]]
+    assert [[row[1], row[-1]] for row in table(page, "categories")] == [
+        [f"{row['count']:,}", lasted(row["mean_ms"])] for row in data["categories"]
+    ]
     assert drawn(page, "categories") == [[row["count"] for row in data["categories"]]]
     assert "no extension" in [row[0] for row in table(page, "categories")]
 
@@ -55,12 +62,10 @@ def test_files_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard
 def test_programs_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page(f"/files?{WINDOW}")
     data = dashboard.api(f"/api/analytics/user-agents?{WINDOW}")["data"]
-    assert rows(page, "agents") == [[row["name"], f"{row['count']:,}"] for row in data["user_agents"][:14]]
-    assert [row[:2] for row in table(page, "types")] == [
-        [row["name"], f"{row['count']:,}"] for row in data["service_types"]
-    ]
+    assert rows(page, "agents") == timed(data["user_agents"][:14])
+    assert [row[:2] + row[-1:] for row in table(page, "types")] == timed(data["service_types"])
     assert sum(drawn(page, "types")[0]) == sum(row["count"] for row in data["service_types"])
-    assert rows(page, "methods") == [[row["name"], f"{row['count']:,}"] for row in data["methods"][:8]]
+    assert rows(page, "methods") == timed(data["methods"][:8])
     expect(page.locator("#coverage")).to_have_text(
         re.compile(r"^The user agent of 9\d(\.\d)?% of requests is known\.$")
     )

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser.conftest import Dashboard, in_words, loaded
+from tests.e2e.browser.conftest import Dashboard, in_words, lasted, loaded
 from tests.e2e.browser.test_every_page import violations
-from tests.e2e.browser.test_files import changed, drawn, table
+from tests.e2e.browser.test_files import changed, drawn, table, timed
 from tests.e2e.browser.test_overview import rows
 
 WINDOW = "window=24h"
@@ -35,9 +35,10 @@ def test_statuses_and_content_types_are_the_apis(open_page: Callable[..., Page],
     bars = zip(*drawn(page, "statuses"), strict=True)
     first = sorted(data["statuses"][:14], key=lambda row: int(row["status_code"]))
     assert [[value for value in bar if value is not None] for bar in bars] == [[row["requests"]] for row in first]
-    assert [row[:2] for row in table(page, "types")] == [
-        [row["content_type"], f"{row['requests']:,}"] for row in data["content_types"]
+    assert [row[:2] + row[-1:] for row in table(page, "types")] == [
+        [row["content_type"], f"{row['requests']:,}", lasted(row["mean_ms"])] for row in data["content_types"]
     ]
+    assert [row[-1] for row in table(page, "statuses")] == [lasted(row["mean_ms"]) for row in data["statuses"]]
     assert drawn(page, "types") == [[row["requests"] for row in data["content_types"][:14]]]
 
 
@@ -45,9 +46,11 @@ def test_rankings_are_the_apis(open_page: Callable[..., Page], dashboard: Dashbo
     page = open_page(f"/results?{WINDOW}")
     data = dashboard.api(RESULTS)["data"]
     users = dashboard.api(f"/api/users/statistics?{WINDOW}")["data"]["users"]
-    assert rows(page, "codes") == [[row["result_code"], f"{row['requests']:,}"] for row in data["result_codes"][:10]]
-    assert rows(page, "systems") == [[row["name"], f"{row['count']:,}"] for row in data["systems"][:10]]
-    assert rows(page, "browsers") == [[row["name"], f"{row['count']:,}"] for row in data["browsers"][:10]]
+    assert rows(page, "codes") == [
+        [row["result_code"], f"{row['requests']:,}", lasted(row["mean_ms"])] for row in data["result_codes"][:10]
+    ]
+    assert rows(page, "systems") == timed(data["systems"][:10])
+    assert rows(page, "browsers") == timed(data["browsers"][:10])
     assert rows(page, "users") == [[row["user"], f"{row['requests']:,}"] for row in users[:10]]
     assert len(users) > 5
 
@@ -58,11 +61,16 @@ def test_hours_are_the_viewers_and_days_are_utc(open_page: Callable[..., Page], 
     shown = table(page, "hours")
     assert [row[0] for row in shown] == [f"{hour:02}:45" for hour in range(24)]  # Kathmandu is 5 h 45 min ahead
     hours = [data["hours_of_day"][(local - 5) % 24] for local in range(24)]
-    assert [row[1:] for row in shown] == [[f"{row['requests']:,}", f"{row['blocked']:,}"] for row in hours]
+    assert [row[1:] for row in shown] == [
+        [f"{row['requests']:,}", f"{row['blocked']:,}", lasted(row["mean_ms"])] for row in hours
+    ]
     assert sum(map(sum, drawn(page, "hours"))) == data["total"]
     days = drawn(page, "days")[0]
     assert len(days) == 8
     assert [clients for clients in days if clients] == [row["clients"] for row in data["days"]]
+    assert [row[1:] for row in table(page, "days") if row[1] != "0"] == [
+        [f"{row['clients']:,}", f"{row['requests']:,}", lasted(row["mean_ms"])] for row in data["days"]
+    ]
 
 
 def test_a_status_leads_to_its_log(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
@@ -121,7 +129,10 @@ def shown_urls(page: Page) -> list[list[list[str | None]]]:
 
 
 def expected_urls(data: dict[str, Any]) -> list[list[list[str]]]:
-    of_urls = [[[row["url"], f"{row['requests']:,}"] for row in data[part]] for part in ("urls", "not_found")]
+    of_urls = [
+        [[row["url"], f"{row['requests']:,}", lasted(row["mean_ms"])] for row in data[part]]
+        for part in ("urls", "not_found")
+    ]
     named = ("referring_sites", "referrers", "servers")
     return [*of_urls, *([[row["name"], f"{row['count']:,}"] for row in data[part]] for part in named)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browser.conftest import Dashboard, in_words, pass_time
+from tests.e2e.browser.conftest import Dashboard, in_words, lasted, pass_time
 from tests.e2e.browser.test_every_page import violations
 
 PATH = "/shadow-it"
@@ -38,6 +38,7 @@ def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Das
         shown = service(page, name)
         expect(shown.locator(".service-requests")).to_have_text(f"{row['requests']:,}")
         expect(shown.locator(".service-blocked")).to_have_text(f"{row['blocked']:,}")
+        expect(shown.locator(".service-mean")).to_have_text(lasted(row["mean_ms"]))
         expect(shown.locator(".service-clients")).to_have_text(f"{row['clients']:,}")
         expect(shown.locator(".service-risk")).to_have_text(row["risk"].capitalize())
         assert shown.locator(".service-first time").get_attribute("title") == f"{row['first_seen']} UTC"

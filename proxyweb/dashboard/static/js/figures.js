@@ -1,7 +1,7 @@
 // The figures of lists of clients and domains: columns whose cells say on a phone, where headings are gone, what they are.
 
 import { bar, el } from "./elements.js";
-import { bytes, number, percent } from "./format.js";
+import { bytes, meanTime, number, percent } from "./format.js";
 import { say } from "./words.js";
 
 /** Requests, with a bar against the `most` of the list. */
@@ -20,6 +20,11 @@ export function blockedColumn() {
 /** Bytes to clients. */
 export function bytesColumn() {
   return { title: say("columns.bytes"), cell: (row) => bytes(row.bytes), class: "list-bytes" };
+}
+
+/** How long requests took on average; phones have no room for it. */
+export function meanColumn() {
+  return { title: say("columns.mean"), cell: meanTime, class: "list-mean" };
 }
 
 function unit(name) {

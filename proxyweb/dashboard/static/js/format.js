@@ -44,6 +44,18 @@ export function duration(seconds) {
   return `${number(Math.floor(rounded / 3600))} h ${Math.floor((rounded % 3600) / 60)} min`;
 }
 
+/** 340 → "340 ms", 1432 → "1.43 s", 95200 → "1 min 35 s". */
+export function lasted(milliseconds) {
+  if (milliseconds < 1000) return say("format.milliseconds", { count: number(milliseconds) });
+  return milliseconds < 60_000 ? `${short.format(milliseconds / 1000)} s` : duration(milliseconds / 1000);
+}
+
+/** How long a row's requests took on average, with all of it in the title; a dash where the log doesn't tell. */
+export function meanTime({ mean_ms: mean, elapsed_ms: all }) {
+  if (mean === null) return say("format.none");
+  return el("span", { title: say("format.in_all", { time: lasted(all) }) }, lasted(mean));
+}
+
 /** The API's `YYYY-MM-DD HH:MM:SS`, which is UTC. */
 export function instant(text) {
   return new Date(`${text.replace(" ", "T")}Z`);

@@ -83,7 +83,7 @@ function everything(row, link) {
     [say("columns.status"), row.status],
     [say("logs.fields.result_code"), link("status", row.result_code)],
     [say("columns.bytes"), `${bytes(row.bytes)} (${number(row.bytes)} B)`],
-    [say("logs.fields.elapsed_ms"), say("logs.fields.milliseconds", { count: number(row.elapsed_ms) })],
+    [say("logs.fields.elapsed_ms"), say("format.milliseconds", { count: number(row.elapsed_ms) })],
     [say("logs.fields.content_type"), row.content_type],
     [say("logs.fields.user_agent"), row.user_agent],
     [say("logs.fields.waf_score"), row.waf && number(row.waf.score)],

@@ -1,7 +1,7 @@
 // Shadow IT's table: categories, and in each the services in use, with a status that an admin changes in place.
 
 import { el, fill } from "./elements.js";
-import { bytes, number, time } from "./format.js";
+import { bytes, meanTime, number, time } from "./format.js";
 import { logOf } from "./leads.js";
 import { sinceOf } from "./log_links.js";
 import { say } from "./words.js";
@@ -14,6 +14,7 @@ const COLUMNS = [
   { name: "blocked", title: "columns.blocked", text: (service) => number(service.blocked) },
   { name: "clients", title: "shadow_it.clients", text: (service) => number(service.clients) },
   { name: "bytes", title: "columns.bytes", text: (service) => bytes(service.bytes) },
+  { name: "mean", title: "columns.mean", text: meanTime },
   { name: "first", title: "shadow_it.first_seen", text: (service) => time(service.first_seen) },
   { name: "last", title: "shadow_it.last_seen", text: (service) => time(service.last_seen) },
   { name: "status", title: "columns.status" },

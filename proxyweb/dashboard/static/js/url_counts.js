@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { byId, el, fill } from "./elements.js";
-import { duration, number, time } from "./format.js";
+import { lasted, number, time } from "./format.js";
 import { logOf } from "./leads.js";
 import { ranking } from "./ranking.js";
 import { said, saying } from "./said.js";
@@ -51,11 +51,11 @@ async function counted(window, signal) {
 /** Shows the rankings, and gives the sentence that says what they cover. */
 function show(found) {
   const { since, until, requests } = found;
-  const linked = (rows, filters) => rows.map(({ url: name, requests: count }) =>
-    ({ name, count, href: name.length > LONGEST ? null : logOf({ search: name, since, ...filters }) }));
+  const linked = (rows, filters) => rows.map(({ url: name, requests: count, ...took }) =>
+    ({ name, count, ...took, href: name.length > LONGEST ? null : logOf({ search: name, since, ...filters }) }));
   fill(byId("urls"), el("div", { class: "row row-cards" },
-    part("most", found.distinct_urls, linked(found.urls, {}), "columns.url"),
-    part("not_found", found.distinct_not_found, linked(found.not_found, { status: "404" }), "columns.url"),
+    part("most", found.distinct_urls, linked(found.urls, {}), "columns.url", { isTimed: true }),
+    part("not_found", found.distinct_not_found, linked(found.not_found, { status: "404" }), "columns.url", { isTimed: true }),
     part("referring", found.distinct_referring_sites, found.referring_sites, "columns.site"),
     part("referrers", found.distinct_referrers, found.referrers, "columns.page"),
     part("servers", found.distinct_servers, found.servers, "columns.address")));
@@ -63,13 +63,9 @@ function show(found) {
   return [time(since), " – ", time(until), ": ", say("results.urls.covers", { requests: number(requests), ...took })];
 }
 
-function lasted(milliseconds) {
-  return milliseconds < 1000 ? say("logs.fields.milliseconds", { count: number(milliseconds) }) : duration(milliseconds / 1000);
-}
-
-function part(name, count, rows, title) {
+function part(name, count, rows, title, { isTimed = false } = {}) {
   const caption = say(`results.urls.${name}.title`);
   return el("div", { class: "col-lg-6" },
     el("h3", { class: "subheader" }, `${caption} (${number(count)})`),
-    ranking(rows, { title: say(title), caption, empty: say(`results.urls.${name}.empty`) }));
+    ranking(rows, { title: say(title), caption, isTimed, empty: say(`results.urls.${name}.empty`) }));
 }

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { stackedBars } from "../charts.js";
 import { choices } from "../choices.js";
 import { byId, el, fill, refill } from "../elements.js";
-import { blockedColumn, bytesColumn, requestsColumn } from "../figures.js";
+import { blockedColumn, bytesColumn, meanColumn, requestsColumn } from "../figures.js";
 import { dayHourTime, instant, number, time } from "../format.js";
 import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
@@ -42,6 +42,7 @@ function show(answer) {
     requestsColumn(most),
     blockedColumn(),
     bytesColumn(),
+    meanColumn(),
     { title: say("columns.last_seen"), cell: (row) => time(row.last_seen), class: "list-seen" },
     { title: say("columns.state"), cell: state, class: "list-state" },
   ], rows, { caption: say("clients.title"), empty: say(term ? "clients.no_match" : "clients.empty"), kind: "table-sm list stack-list" }));

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { askToBlock, blocked, isAddress, isAdmin } from "../blocking.js";
 import { choices } from "../choices.js";
 import { byId, el, fill, refill } from "../elements.js";
-import { blockedColumn, bytesColumn, requestsColumn } from "../figures.js";
+import { blockedColumn, bytesColumn, meanColumn, requestsColumn } from "../figures.js";
 import { number, percent } from "../format.js";
 import { logOf } from "../leads.js";
 import { live } from "../live.js";
@@ -70,6 +70,7 @@ function list() {
     requestsColumn(most),
     blockedColumn(),
     bytesColumn(),
+    meanColumn(),
     { title: say("columns.blacklist"), cell: (row) => blacklist(row, listed), class: "list-block" },
   ], rows, { caption: say("domains.title"), empty: say(term ? "domains.no_match" : "domains.empty"), kind: "table-sm list stack-list" }));
 }

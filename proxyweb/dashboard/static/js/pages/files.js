@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { doughnut, lines, lyingBars, stackedBars } from "../charts.js";
 import { choices } from "../choices.js";
 import { byId, el, fill, refill } from "../elements.js";
-import { bytes, dayOfUtc, hourTime, instant, number, percent, time } from "../format.js";
+import { bytes, dayOfUtc, hourTime, instant, meanTime, number, percent, time } from "../format.js";
 import { logOf } from "../leads.js";
 import { live } from "../live.js";
 import { ranking } from "../ranking.js";
@@ -45,6 +45,7 @@ function files({ extensions, categories, total }) {
       { title: say("columns.extension"), cell: ({ ext }) => ext },
       { title: say("columns.requests"), cell: ({ count }) => number(count), class: "text-end" },
       { title: say("columns.bytes"), cell: (row) => bytes(row.bytes), class: "text-end" },
+      { title: say("columns.mean"), cell: meanTime, class: "text-end mean-time" },
     ],
     tableRows: extensions,
     empty: empty ?? (extensions.length ? null : say("files.extensions.empty")),
@@ -69,7 +70,7 @@ function agents({ coverage, total, service_types: types, user_agents: programs, 
   fill(byId("coverage"), !total ? say("files.empty") : isNone ? [say("files.coverage.none"), " ", el("code", {}, say("files.coverage.command"))]
     : say("files.coverage.some", { percent: percent(coverage) }));
   const empty = total ? say("files.agents.empty") : say("files.empty");
-  refill(byId("agents"), ranking(programs.slice(0, AGENTS), { title: say("columns.program"), caption: say("files.agents.title"), empty }));
+  refill(byId("agents"), ranking(programs.slice(0, AGENTS), { title: say("columns.program"), caption: say("files.agents.title"), empty, isTimed: true }));
   const rest = types.slice(SLICES).reduce((sum, { count }) => sum + count, 0);
   const slices = [...types.slice(0, SLICES), ...(rest ? [{ name: say("files.types.rest"), count: rest }] : [])];
   doughnut("types", {
@@ -81,7 +82,7 @@ function agents({ coverage, total, service_types: types, user_agents: programs, 
     empty: types.length ? null : empty,
   });
   const linked = methods.slice(0, 8).map((row) => ({ ...row, href: logOf({ method: row.name, since }) }));
-  refill(byId("methods"), ranking(linked, { title: say("columns.method"), caption: say("files.methods.title"), empty: say("files.empty") }));
+  refill(byId("methods"), ranking(linked, { title: say("columns.method"), caption: say("files.methods.title"), empty: say("files.empty"), isTimed: true }));
 }
 
 function shares(title, nameOf, total) {
@@ -89,6 +90,7 @@ function shares(title, nameOf, total) {
     { title, cell: nameOf },
     { title: say("columns.requests"), cell: ({ count }) => number(count), class: "text-end" },
     { title: say("columns.share"), cell: ({ count }) => percent(count, total), class: "text-end" },
+    { title: say("columns.mean"), cell: meanTime, class: "text-end mean-time" },
   ];
 }
 

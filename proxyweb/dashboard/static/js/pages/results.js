@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { lyingBars, stackedBars } from "../charts.js";
 import { choices } from "../choices.js";
 import { byId, el, refill } from "../elements.js";
-import { bytes, dayOfUtc, hourTime, instant, number, percent } from "../format.js";
+import { bytes, dayOfUtc, hourTime, instant, meanTime, number, percent } from "../format.js";
 import { logOf } from "../leads.js";
 import { live } from "../live.js";
 import { ranking } from "../ranking.js";
@@ -13,6 +13,7 @@ import { say } from "../words.js";
 
 const BARS = 14;
 const RANKED = 10;
+const TIMED = { isTimed: true };
 const LABEL = window.matchMedia("(max-width: 767px)").matches ? 18 : 26; // letters of a content type beside its bar
 const DAY_MS = 86_400_000;
 const CLASS_COLOURS = { c2: "--good", c3: "--series-passed", c4: "--fair", c5: "--poor", c1: "--series-threat", c0: "--slice-8" };
@@ -40,15 +41,15 @@ function results(found) {
   types(found, empty);
   hours(found, empty);
   days(found, empty);
-  ranked("codes", found.result_codes.map(({ result_code: name, requests: count }) =>
-    ({ name, count, href: /^[A-Za-z][A-Za-z_]+$/.test(name) ? logOf({ status: name, since: found.since }) : null })), "columns.result", empty);
+  ranked("codes", found.result_codes.map(({ result_code: name, requests: count, ...took }) =>
+    ({ name, count, ...took, href: /^[A-Za-z][A-Za-z_]+$/.test(name) ? logOf({ status: name, since: found.since }) : null })), "columns.result", empty, TIMED);
   const unknown = empty ?? say("results.browsers.empty");
-  ranked("systems", found.systems, "columns.system", unknown);
-  ranked("browsers", found.browsers, "columns.program", unknown);
+  ranked("systems", found.systems, "columns.system", unknown, TIMED);
+  ranked("browsers", found.browsers, "columns.program", unknown, TIMED);
 }
 
-function ranked(id, rows, title, empty) {
-  refill(byId(id), ranking(rows.slice(0, RANKED), { title: say(title), caption: say(`results.${id}.title`), empty }));
+function ranked(id, rows, title, empty, more = {}) {
+  refill(byId(id), ranking(rows.slice(0, RANKED), { title: say(title), caption: say(`results.${id}.title`), empty, ...more }));
 }
 
 /** The most frequent, by class; the table has all of them. */
@@ -98,6 +99,7 @@ function figures(total) {
     { title: say("columns.requests"), cell: ({ requests }) => number(requests), class: "text-end" },
     { title: say("columns.share"), cell: ({ requests }) => percent(requests, total), class: "text-end" },
     { title: say("columns.bytes"), cell: (row) => bytes(row.bytes), class: "text-end" },
+    { title: say("columns.mean"), cell: meanTime, class: "text-end mean-time" },
   ];
 }
 
@@ -119,6 +121,7 @@ function hours({ hours_of_day: ofUtc }, empty) {
       { title: say("columns.time"), cell: ({ begin, hour }) => el("span", { title: `${String(hour).padStart(2, "0")}:00 UTC` }, hourTime(begin)) },
       { title: say("columns.requests"), cell: ({ requests }) => number(requests), class: "text-end" },
       { title: say("columns.blocked"), cell: ({ blocked }) => number(blocked), class: "text-end" },
+      { title: say("columns.mean"), cell: meanTime, class: "text-end mean-time" },
     ],
     tableRows: rows,
     empty,
@@ -139,6 +142,8 @@ function days({ days: counted, since, until }, empty) {
     tableColumns: [
       { title: say("columns.time"), cell: ({ text, href, day }) => el("a", { href, title: `${day} UTC` }, text) },
       { title: say("columns.clients"), cell: ({ clients }) => number(clients), class: "text-end" },
+      { title: say("columns.requests"), cell: ({ requests }) => number(requests), class: "text-end" },
+      { title: say("columns.mean"), cell: meanTime, class: "text-end mean-time" },
     ],
     tableRows: rows,
     onSelect: (index) => location.assign(rows[index].href),
@@ -152,7 +157,7 @@ function everyDay(counted, since, until) {
   const rows = [];
   for (let at = Date.parse(since.slice(0, 10)); at <= instant(until); at += DAY_MS) {
     const day = new Date(at).toISOString().slice(0, 10);
-    rows.push(known.get(day) ?? { day, clients: 0 });
+    rows.push(known.get(day) ?? { day, clients: 0, requests: 0, elapsed_ms: 0, mean_ms: null });
   }
   return rows;
 }
