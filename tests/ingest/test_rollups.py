@@ -132,7 +132,7 @@ def first_seen(conn: sqlite3.Connection) -> dict[tuple[str, ...], int]:
 
 
 def assert_counted_by_hand(conn: sqlite3.Connection) -> None:
-    """Requests and bytes by what a plain loop over the rows makes of each, by day and by hour."""
+    """Requests, bytes and times by what a plain loop over the rows makes of each, by day and by hour."""
     recent_from = generation(conn, "recent_from")
     for adjective, bucket, unit, first in (("daily", "day", DAY_MS, 0), ("hourly", "hour", 3_600_000, recent_from)):
         counted: defaultdict[str, Counter[Any]] = defaultdict(Counter)
@@ -144,6 +144,8 @@ def assert_counted_by_hand(conn: sqlite3.Connection) -> None:
             host = host_of(prefix)
             counted["clients"][number, row.client] += 1
             counted["bytes"][number, row.client] += row.bytes
+            counted["times"][number, row.client] += row.elapsed_ms
+            counted["times of hosts"][number, host] += row.elapsed_ms
             counted["hosts"][number, host] += 1
             counted["kinds"][number, row.kind.method] += 1
             if row.user_agent:
@@ -162,6 +164,8 @@ def assert_counted_by_hand(conn: sqlite3.Connection) -> None:
 _STORED = {
     "clients": "SELECT {bucket}, address, requests FROM {adjective}_clients JOIN clients ON id = client_id",
     "bytes": "SELECT {bucket}, address, bytes FROM {adjective}_clients JOIN clients ON id = client_id",
+    "times": "SELECT {bucket}, address, elapsed_ms FROM {adjective}_clients JOIN clients ON id = client_id",
+    "times of hosts": "SELECT {bucket}, host, elapsed_ms FROM {adjective}_hosts JOIN hosts ON id = host_id",
     "hosts": "SELECT {bucket}, host, requests FROM {adjective}_hosts JOIN hosts ON id = host_id",
     "kinds": "SELECT {bucket}, method, sum(requests) FROM {adjective}_kinds JOIN result_kinds ON id = kind_id"
     " GROUP BY 1, 2",

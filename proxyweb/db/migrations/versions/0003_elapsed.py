@@ -2,7 +2,7 @@
 URLs have it too, so those counted before are counted anew.
 
 Everything is written out as it was at this version, since the rollups' declaration goes on. SQLite sorts in temporary
-files, in memory as large as its page cache: 4 µs a row for all of them together.
+files, in memory as large as its page cache: 5 µs a row for all of them together.
 """
 
 from __future__ import annotations
