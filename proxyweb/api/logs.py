@@ -96,7 +96,8 @@ def list_logs(parameters: LogQuery) -> Response:
     with _paid(parameters.search), context.reading() as conn, snapshot(conn):
         selection = select(conn, parameters.filters(parameters.after_id), mask_client, mask_user)
         total = log_counts.total(conn, selection)
-        cursor = parameters.cursor and read_cursor(conn, parameters.cursor, sort, parameters.order)
+        given = parameters.cursor
+        cursor = read_cursor(conn, given, sort, parameters.order) if given is not None else None
         request = PageRequest(
             selection,
             total,
@@ -104,7 +105,7 @@ def list_logs(parameters: LogQuery) -> Response:
             parameters.order == "desc",
             parameters.limit + 1,
             parameters.offset,
-            cursor or None,
+            cursor,
             mask_client,
         )
         found = page(conn, request)

@@ -187,6 +187,7 @@ def test_a_long_url_that_was_deleted_leads_nowhere(viewer: Client, long_urls: Pa
         ("since=yesterday", "since"),
         ("since=-1h&until=-2h", "until"),
         ("after_id=-1", "after_id"),
+        ("cursor=", "cursor"),
         ("cursor=nonsense", "cursor"),
         ("cursor=W10", "cursor"),
         ("cursor=WyJieXRlcyIsImRlc2MiLDEsMV0", "cursor"),
