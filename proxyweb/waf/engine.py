@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -173,9 +173,10 @@ class Engine:
                 in_query.append(value)
             else:
                 found |= self._known(value) if value.target in REPEATED else self._found(value)
-        if len(in_query) < 2 or self._may_hold(in_query):
-            found = found.union(*map(self._found, in_query))
-        return found
+        lines = "\n".join(value.text for value in in_query)
+        if len(in_query) < 2 or lines.count("\n") >= len(in_query):  # nothing to be saved, or a value is several lines
+            return found.union(*map(self._found, in_query))
+        return found | self._in_lines(lines, lambda: in_query)
 
     def _beside(self, method: str, host: str, *headers: tuple[str, str]) -> frozenset[int]:
         """What holds for a request beside its URL's path and query. With another path, the same comes again."""
@@ -186,23 +187,21 @@ class Engine:
         found = self._found(Value(RAW, url))
         if parts.path != "/":
             found |= self._found(Value(PATH, parts.path))
-        if parts.query and self._may_hold_in_lines(parts.lines, partial(pairs, parts.query, QUERY)):
-            found = found.union(*map(self._found, pairs(parts.query, QUERY)))
+        if parts.query:
+            found |= self._in_lines(parts.lines, lambda: list(pairs(parts.query, QUERY)))
         return found
 
-    def _may_hold(self, in_query: Sequence[Value]) -> bool:
-        lines = "\n".join(value.text for value in in_query)
-        return lines.count("\n") >= len(in_query) or self._may_hold_in_lines(lines, lambda: in_query)
-
-    def _may_hold_in_lines(self, lines: str, values_of: Callable[[], Iterable[Value]]) -> bool:
-        """Whether any rule may hold for values of a query, a line each: one look at all, and most have nothing."""
-        if self._query_aim is None:
-            return True
+    def _in_lines(self, lines: str, values_of: Callable[[], Sequence[Value]]) -> frozenset[int]:
+        """What holds for values of a query, given a line each: one look at all of them, and most have nothing."""
+        if self._query_aim is None:  # the owner's rules have to be asked
+            return NONE.union(*map(self._found, values_of()))
         numbers = [self._query_aim.numbers[place] for place in self._query_lines.found(lines)]
         if not numbers:
-            return False
-        some = list(values_of())
-        return any(number is None or any(self.holds(number, value) for value in some) for number in numbers)
+            return NONE
+        some = values_of()
+        if any(number is None or any(self.holds(number, value) for value in some) for number in numbers):
+            return NONE.union(*map(self._found, some))
+        return NONE
 
     def _found(self, value: Value) -> frozenset[int]:
         """The numbers of the rules that hold for a value, on or off."""
