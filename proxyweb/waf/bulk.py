@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyweb.waf.engine import Engine
+from proxyweb.waf.engine import NONE, REMEMBERED, Aim, Engine
 from proxyweb.waf.normalise import normal
 from proxyweb.waf.patterns import Patterns
 from proxyweb.waf.request import (
@@ -38,9 +38,12 @@ from proxyweb.waf.request import (
 Flags = NDArray[np.bool_]
 Places = NDArray[np.int64]
 _NAME = re.compile(rb"&(?:[A-Za-z0-9_.-]*=)?")  # what stands before a value, where the name is nothing but a name
+_NAMES = re.compile(r"&([A-Za-z0-9_.-]*)=")
 _ODD_NAME = re.compile(rb"&[A-Za-z0-9_.-]*[^A-Za-z0-9_.=&\n-][^=&\n]*=")
 _ORDINARY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\]*/").fullmatch
 _LINE_END, _AND = b"\n&"
+NO_NAMES = frozenset(("",))
+LONGEST_REMEMBERED = 128
 
 
 def _table(octets: bytes) -> Flags:
@@ -49,7 +52,7 @@ def _table(octets: bytes) -> Flags:
     return table
 
 
-_CHANGED = ~_table(bytes(set(range(0x20, 0x7F)) - set(b"%+\\")) + b"\n")  # by the normal form
+_CHANGED = ~_table(bytes(set(range(0x20, 0x7F)) - set(b"%\\")) + b"\n")  # by the normal form
 _CHANGED_IN_PATH = _CHANGED | _table(b"&")
 _NOT_PACKED = ~_table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_ -=\n")  # as base 64
 
@@ -65,13 +68,15 @@ class _Aimed:
             self._patterns = Patterns(
                 aim.patterns, cache and cache / f"{target}-lines.hyperscan", lines=True, every=True
             )
+            self._places_under = lru_cache(REMEMBERED)(lambda name: frozenset(_places_under(engine, aim, name)))
 
-    def suspects(self, lines: _Lines, value_of: Callable[[int], Value]) -> set[int]:
+    def suspects(self, lines: _Lines, value_of: Callable[[int], Value], names: Iterable[str] = NO_NAMES) -> set[int]:
         """The lines for which a rule may hold: all, where the owner's rules have to be asked. `value_of` gives a line
-        as it is judged."""
+        as it is judged; `names` are those that lines stand under."""
         if self._numbers is None:
             return set(range(len(lines)))
-        matches = self._patterns.matches(lines.text)
+        worth = frozenset[int]().union(*map(self._places_under, names))
+        matches = [match for match in self._patterns.matches(lines.text) if match[0] in worth]
         found: set[int] = set()
         numbers = lines.numbers([last for _, last in matches]).tolist()
         for line, place in set(zip(numbers, (place for place, _ in matches), strict=True)):
@@ -81,6 +86,13 @@ class _Aimed:
         return found
 
 
+def _places_under(engine: Engine, aim: Aim, name: str) -> Iterator[int]:
+    """The patterns that count for a value under a name."""
+    for place, number in enumerate(aim.numbers):
+        if number is None or engine.fits(number, name):
+            yield place
+
+
 class Bulk:
     """Looks through URLs and referers for one engine's rules. Not for two threads at a time."""
 
@@ -88,17 +100,20 @@ class Bulk:
         """`cache` is the folder of compiled patterns. Raises ConfigError."""
         self._engine = engine
         self._at = {target: _Aimed(engine, target, cache) for target in (RAW, PATH, QUERY, REFERER, HOST)}
+        self._known = lru_cache(REMEMBERED)(lambda value: engine.found((value,)))
+        self._known_pairs = lru_cache(REMEMBERED)(lambda pair, target: tuple(pairs(pair, target)))
 
-    def in_urls(self, prefixes: Sequence[str], rests: Sequence[str]) -> dict[int, frozenset[int]]:
+    def in_urls(
+        self, prefixes: Sequence[str], rests: Sequence[str], unusual: Sequence[int]
+    ) -> dict[int, frozenset[int]]:
         """By place, the numbers of the rules that hold for URLs, where any does. Each is given by its prefix, up to and
-        with the slash behind the authority, and its rest. Hosts are not looked at."""
+        with the slash behind the authority, and its rest; `unusual` are the places of those whose prefix is not
+        `ordinary`. Hosts are not looked at."""
         if not rests:
             return {}
         urls = list(map("".join, zip(prefixes, rests, strict=True)))
         suspects: defaultdict[int, list[Value]] = defaultdict(list)
-        odd = _unfit(urls)
-        if not all(map(_ordinary, set(prefixes))):
-            odd += [place for place, prefix in enumerate(prefixes) if not _ordinary(prefix)]
+        odd = {*_unfit(urls), *unusual}
         for place in odd:
             suspects[place] += (value for value in values("", urls[place]) if value.target not in (METHOD, HOST))
             urls[place] = ""
@@ -146,7 +161,15 @@ class Bulk:
         return self._held(suspects)
 
     def _held(self, suspects: Mapping[int, Sequence[Value]]) -> dict[int, frozenset[int]]:
-        return {place: found for place, some in suspects.items() if (found := self._engine.found(some))}
+        held = ((place, NONE.union(*map(self._found, some))) for place, some in suspects.items())
+        return {place: found for place, found in held if found}
+
+    def _found(self, value: Value) -> frozenset[int]:
+        """What holds for a value; short ones come again and again."""
+        return self._known(value) if len(value.text) <= LONGEST_REMEMBERED else self._engine.found((value,))
+
+    def _pairs(self, pair: str, target: str) -> Iterable[Value]:
+        return self._known_pairs(pair, target) if len(pair) <= LONGEST_REMEMBERED else pairs(pair, target)
 
     def _look_at_paths(self, target: str, paths: Sequence[str], suspects: dict[int, list[Value]]) -> None:
         """Add the paths, or addresses, that are disguised or that a pattern matches."""
@@ -164,7 +187,8 @@ class Bulk:
             return
         lines = _Lines([f"&{queries[place]}" for place in given])
         ands = lines.count(lines.octets == _AND)
-        contents = _Lines.of(_NAME.sub(b"\n", lines.text))  # a line for each pair, behind an empty one for each query
+        # A line for each pair, behind an empty one for each query. A plus is a space, and that alone no disguise.
+        contents = _Lines.of(_NAME.sub(b"\n", lines.text).replace(b"+", b" "))
         line_of = np.repeat(np.arange(len(lines)), ands + 1)
         first = np.concatenate(([0], np.cumsum(ands + 1)))
 
@@ -173,10 +197,10 @@ class Bulk:
             return queries[given[line]].split("&")[number - int(first[line]) - 1]
 
         def value(number: int) -> Value:
-            name, equals, content = pair(number).partition("=")
+            name, equals, content = pair(number).replace("+", " ").partition("=")
             return Value(target, content, name.lower()) if equals else Value(target, name)
 
-        numbers = self._at[target].suspects(contents, value)
+        numbers = self._at[target].suspects(contents, value, {"", *_NAMES.findall(lines.text.lower().decode("ascii"))})
         numbers.update(np.flatnonzero(contents.with_any(_CHANGED[contents.octets])).tolist())
         numbers.update(_packed(contents))
         for odd in _ODD_NAME.finditer(lines.text):
@@ -185,13 +209,12 @@ class Bulk:
         for number in sorted(numbers):
             line = int(line_of[number])
             if line not in many:
-                suspects[given[line]] += pairs(pair(number), target)
+                suspects[given[line]] += self._pairs(pair(number), target)
         for line in many:
             suspects[given[line]] += pairs(queries[given[line]], target)
 
 
-@lru_cache(65_536)
-def _ordinary(prefix: str) -> bool:
+def ordinary(prefix: str) -> bool:
     """Whether a path begins behind it, as a verdict on the URL by itself would have it."""
     return _ORDINARY(prefix) is not None
 

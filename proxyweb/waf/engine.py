@@ -232,10 +232,15 @@ class Engine:
         rule = self._confirmed[number]
         return (
             value.target in rule.targets
-            and (rule.names is None or rule.names(value.name) is not None)
+            and self.fits(number, value.name)
             and (rule.unless is None or len(value.text) > LONGEST_EXCUSED or rule.unless(value.text) is None)
             and (rule.check is None or rule.check(value.text))
         )
+
+    def fits(self, number: int, name: str) -> bool:
+        """Whether a rule looks at values under a name; empty is none."""
+        names = self._confirmed[number].names
+        return names is None or names(name) is not None
 
     def verdict(self, found: Collection[int]) -> Verdict:
         """What follows from the rules that hold, with the categories that are on."""
