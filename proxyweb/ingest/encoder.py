@@ -77,13 +77,14 @@ class Encoder:
     def _judge(self, batch: Batch, rows: Ints) -> None:
         assert self.inspector is not None
         verdicts = np.full(len(rows), self.known.wafs.number(tuple(INNOCENT)), np.int32)
-        places = rows.tolist()
+        every = len(rows) == len(batch)
+        places = () if every else rows.tolist()
         guilty = self.inspector.guilty(
             batch.kind[rows],
             batch.site[rows],
-            [batch.rest[place] for place in places],
+            batch.rest if every else [batch.rest[place] for place in places],
             batch.agent[rows] if batch.extended else batch.agent,
-            [batch.referer[place] for place in places] if batch.extended else (),
+            batch.referer if every else [batch.referer[place] for place in places] if batch.extended else (),
         )
         for place, verdict in guilty.items():
             verdicts[place] = self.known.wafs.number(tuple(verdict))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import itemgetter
 
 import numpy as np
 
@@ -118,8 +119,8 @@ class Store:
         found = self.dimensions.entropies_of_sites(batch.site)
         longer = np.fromiter(map(bool, batch.rest), np.bool_, len(batch))
         sites = map(self.dimensions.values["site"].__getitem__, batch.site[longer].tolist())
-        rests = filter(None, batch.rest)
-        found[longer] = entropies([prefix + rest for (prefix, *_), rest in zip(sites, rests, strict=True)])
+        prefixes, rests = map(itemgetter(0), sites), filter(None, batch.rest)
+        found[longer] = entropies(list(map("".join, zip(prefixes, rests, strict=True))))
         found[batch.waf == 0] = 0
         return found
 

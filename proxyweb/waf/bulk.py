@@ -38,10 +38,12 @@ from proxyweb.waf.request import (
 Flags = NDArray[np.bool_]
 Places = NDArray[np.int64]
 _NAME = re.compile(rb"&(?:[A-Za-z0-9_.-]*=)?")  # what stands before a value, where the name is nothing but a name
-_NAMES = re.compile(r"&([A-Za-z0-9_.-]*)=")
+_NAMES = re.compile(rb"&([A-Za-z0-9_.-]*)=")
 _ODD_NAME = re.compile(rb"&[A-Za-z0-9_.-]*[^A-Za-z0-9_.=&\n-][^=&\n]*=")
 _ORDINARY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\]*/").fullmatch
-_LINE_END, _AND = b"\n&"
+_QUERY = re.compile(rb"\?[^\n]*")
+_ASKED = re.compile(rb"\?([^\n]+)")
+_LINE_END, _AND, _MARK = b"\n&?"
 NO_NAMES = frozenset(("",))
 LONGEST_REMEMBERED = 128
 
@@ -111,19 +113,16 @@ class Bulk:
         `ordinary`. Hosts are not looked at."""
         if not rests:
             return {}
-        urls = list(map("".join, zip(prefixes, rests, strict=True)))
+        urls, rests = list(map("".join, zip(prefixes, rests, strict=True))), list(rests)
         suspects: defaultdict[int, list[Value]] = defaultdict(list)
-        odd = {*_unfit(urls), *unusual}
-        for place in odd:
+        for place in {*_unfit(urls), *unusual}:
             suspects[place] += (value for value in values("", urls[place]) if value.target not in (METHOD, HOST))
-            urls[place] = ""
-        parts = [rest.partition("?") for rest in rests]
-        for place in odd:
-            parts[place] = ("", "", "")
+            urls[place] = rests[place] = ""
         for place in self._at[RAW].suspects(_Lines(urls), lambda place: Value(RAW, urls[place])):
             suspects[place].append(Value(RAW, urls[place]))
-        self._look_at_paths(PATH, [f"/{path}" for path, _, _ in parts], suspects)
-        self._look_at_queries(QUERY, [query for _, _, query in parts], suspects)
+        lines = _Lines(rests, before="/")
+        self._look_at_paths(PATH, lines.paths(), suspects)
+        self._look_at_queries(QUERY, lines, suspects)
         return self._held(suspects)
 
     def in_referers(self, referers: Sequence[str]) -> dict[int, frozenset[int]]:
@@ -131,14 +130,15 @@ class Bulk:
         if not referers:
             return {}
         suspects: defaultdict[int, list[Value]] = defaultdict(list)
-        parts = [referer.partition("?") for referer in referers]
+        lines = list(referers)
         for place in _unfit(referers):
             suspects[place] += (
                 value for value in values("", "", {"referer": referers[place]}) if value.target == REFERER
             )
-            parts[place] = ("", "", "")
-        self._look_at_paths(REFERER, [address for address, _, _ in parts], suspects)
-        self._look_at_queries(REFERER, [query for _, _, query in parts], suspects)
+            lines[place] = ""
+        addresses = _Lines(lines)
+        self._look_at_paths(REFERER, addresses.paths(), suspects)
+        self._look_at_queries(REFERER, addresses, suspects)
         return self._held(suspects)
 
     def in_hosts(self, hosts: Sequence[str]) -> dict[int, frozenset[int]]:
@@ -171,47 +171,42 @@ class Bulk:
     def _pairs(self, pair: str, target: str) -> Iterable[Value]:
         return self._known_pairs(pair, target) if len(pair) <= LONGEST_REMEMBERED else pairs(pair, target)
 
-    def _look_at_paths(self, target: str, paths: Sequence[str], suspects: dict[int, list[Value]]) -> None:
+    def _look_at_paths(self, target: str, paths: _Lines, suspects: dict[int, list[Value]]) -> None:
         """Add the paths, or addresses, that are disguised or that a pattern matches."""
-        lines = _Lines(paths)
-        suspicious = self._at[target].suspects(lines, lambda place: Value(target, paths[place]))
-        suspicious.update(np.flatnonzero(lines.with_any(_CHANGED_IN_PATH[lines.octets])).tolist())
+        suspicious = self._at[target].suspects(paths, lambda place: Value(target, paths[place]))
+        suspicious.update(np.flatnonzero(paths.with_any(_CHANGED_IN_PATH[paths.octets])).tolist())
         for place in suspicious:
             if paths[place] not in ("", "/"):
                 suspects[place].append(Value(target, normal(paths[place])))
 
-    def _look_at_queries(self, target: str, queries: Sequence[str], suspects: dict[int, list[Value]]) -> None:
-        """Add the values of queries that are disguised or that a pattern matches."""
-        given = [place for place, query in enumerate(queries) if query]
+    def _look_at_queries(self, target: str, addresses: _Lines, suspects: dict[int, list[Value]]) -> None:
+        """Add the values of addresses' queries that are disguised or that a pattern matches."""
+        given, lines = addresses.queries()
         if not given:
             return
-        lines = _Lines([f"&{queries[place]}" for place in given])
         ands = lines.count(lines.octets == _AND)
         # A line for each pair, behind an empty one for each query. A plus is a space, and that alone no disguise.
         contents = _Lines.of(_NAME.sub(b"\n", lines.text).replace(b"+", b" "))
+        given_pairs = _Lines.of(lines.text.replace(b"&", b"\n"))
         line_of = np.repeat(np.arange(len(lines)), ands + 1)
-        first = np.concatenate(([0], np.cumsum(ands + 1)))
-
-        def pair(number: int) -> str:
-            line = int(line_of[number])
-            return queries[given[line]].split("&")[number - int(first[line]) - 1]
 
         def value(number: int) -> Value:
-            name, equals, content = pair(number).replace("+", " ").partition("=")
+            name, equals, content = given_pairs[number].replace("+", " ").partition("=")
             return Value(target, content, name.lower()) if equals else Value(target, name)
 
-        numbers = self._at[target].suspects(contents, value, {"", *_NAMES.findall(lines.text.lower().decode("ascii"))})
+        names = {name.decode("ascii") for name in set(_NAMES.findall(lines.text.lower()))}
+        numbers = self._at[target].suspects(contents, value, {"", *names})
         numbers.update(np.flatnonzero(contents.with_any(_CHANGED[contents.octets])).tolist())
         numbers.update(_packed(contents))
-        for odd in _ODD_NAME.finditer(lines.text):
-            numbers.add(lines.text.count(b"&", 0, odd.start() + 1) + int(lines.numbers([odd.start()])[0]))
+        odd_names = [odd.start() + 1 for odd in _ODD_NAME.finditer(lines.text)]
+        numbers.update(given_pairs.numbers(odd_names).tolist())
         many = set(np.flatnonzero(ands > MOST_PAIRS).tolist())
         for number in sorted(numbers):
             line = int(line_of[number])
             if line not in many:
-                suspects[given[line]] += self._pairs(pair(number), target)
+                suspects[given[line]] += self._pairs(given_pairs[number], target)
         for line in many:
-            suspects[given[line]] += pairs(queries[given[line]], target)
+            suspects[given[line]] += pairs(lines[line].removeprefix("&"), target)
 
 
 def ordinary(prefix: str) -> bool:
@@ -230,8 +225,9 @@ def _unfit(texts: Sequence[str]) -> list[int]:
 class _Lines:
     """Texts one under another, as octets."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._take("\n".join(texts).encode("utf-8", "replace"), len(texts))
+    def __init__(self, texts: Sequence[str], before: str = "") -> None:
+        """`before` stands at the beginning of each."""
+        self._take((before + f"\n{before}".join(texts)).encode("utf-8", "replace"), len(texts))
 
     @classmethod
     def of(cls, text: bytes) -> _Lines:
@@ -252,6 +248,22 @@ class _Lines:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __getitem__(self, line: int) -> str:
+        start = int(self.starts[line])
+        return self.text[start : start + int(self.lengths[line])].decode("utf-8")
+
+    def paths(self) -> _Lines:
+        """What stands before the first question mark of each."""
+        return _Lines.of(_QUERY.sub(b"", self.text))
+
+    def queries(self) -> tuple[list[int], _Lines]:
+        """What stands behind it, each with `&` in front, where something does; and the lines that have it."""
+        marks = np.flatnonzero(self.octets == _MARK)
+        owners = self.numbers(marks)
+        firsts = np.flatnonzero(np.diff(owners, prepend=-1))
+        given = owners[firsts[self.octets[marks[firsts] + 1] != _LINE_END]]
+        return given.tolist(), _Lines.of(b"&" + b"\n&".join(_ASKED.findall(self.text)))
+
     def count(self, marked: Flags) -> Places:
         """How many octets of each line are marked."""
         counts: Places = np.add.reduceat(marked, self.starts, dtype=np.int64)
@@ -261,9 +273,9 @@ class _Lines:
         found: Flags = np.logical_or.reduceat(marked, self.starts)
         return found
 
-    def numbers(self, places: Sequence[int]) -> Places:
+    def numbers(self, places: Sequence[int] | Places) -> Places:
         """The line of each place; its end belongs to it."""
-        found: Places = np.searchsorted(self.starts, np.array(places, np.int64), "right") - 1
+        found: Places = np.searchsorted(self.starts, np.asarray(places, np.int64), "right") - 1
         return found
 
 
@@ -272,8 +284,7 @@ def _packed(values: _Lines) -> list[int]:
     packable = (values.lengths >= SHORTEST_PACKED) & ~values.with_any(_NOT_PACKED[values.octets])
     found = []
     for number in np.flatnonzero(packable).tolist():
-        start = int(values.starts[number])
-        text = values.text[start : start + int(values.lengths[number])].decode("ascii")
+        text = values[number]
         if unpacked(text) != text:
             found.append(number)
     return found

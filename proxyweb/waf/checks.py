@@ -68,3 +68,5 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "posing": brands.perhaps,
     "surely posing": brands.sure,
 }
+WEAKER = {"surely made up": "made up", "surely posing": "posing"}
+"""By a check's name, that of one which holds wherever it does."""

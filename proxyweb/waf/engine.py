@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxyweb.waf import shell, sql
-from proxyweb.waf.checks import CHECKS
+from proxyweb.waf.checks import CHECKS, WEAKER
 from proxyweb.waf.patterns import Pattern, Patterns
 from proxyweb.waf.plain import Plain, plain
 from proxyweb.waf.request import (
@@ -162,7 +162,7 @@ class Engine:
         aimed, forms = _aimed(self._rules, {target})
         if any(rule.engine == "re2" for _, rule in aimed):
             return None
-        plain = _plain(aimed)
+        plain = _telling(_plain(aimed))
         triggers = [(FORMS[form].trigger.replace(r"\n", ""), False) for form in forms]
         return Aim(_patterns(plain, ()) + triggers, [number for number, _ in plain] + [None] * len(forms))
 
@@ -277,6 +277,17 @@ def _aimed(rules: Sequence[tuple[str, Rule]], targets: Set[str]) -> tuple[list[N
 
 def _plain(aimed: Iterable[Numbered]) -> list[Numbered]:
     return [(number, rule) for number, rule in aimed if rule.form == "text" and rule.engine == "hyperscan"]
+
+
+def _telling(plain: Sequence[Numbered]) -> list[Numbered]:
+    """Without the rules that only hold where another one does."""
+    looks = {_look(rule, rule.check) for _, rule in plain}
+    return [(number, rule) for number, rule in plain if _look(rule, WEAKER.get(rule.check)) not in looks]
+
+
+def _look(rule: Rule, check: str | None) -> tuple[object, ...]:
+    """What decides whether a rule with this check holds."""
+    return rule.pattern, rule.cased, frozenset(rule.targets), rule.names, rule.unless, check
 
 
 def _patterns(plain: Iterable[Numbered], forms: Iterable[str]) -> list[Pattern]:

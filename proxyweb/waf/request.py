@@ -23,6 +23,7 @@ _TO_STANDARD = str.maketrans("-_ ", "+/+")
 _AUTHORITY_ENDS = re.compile(r"[/?#\\]")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_USUAL_SITE = re.compile(r"(https?://)?([a-z0-9.-]{0,254}[a-z0-9])(?::\d+)?/?").fullmatch
 
 
 class Value(NamedTuple):
@@ -93,6 +94,9 @@ def header_values(host: str, headers: Mapping[str, str]) -> Iterator[Value]:
 
 def host_value(method: str, url: str) -> str:
     """The text of the host's value alone; empty where there is none."""
+    usual = _USUAL_SITE(url)
+    if usual and (usual[1] or method == "CONNECT"):
+        return usual[2]
     return _shown(split(method, url).host)
 
 
