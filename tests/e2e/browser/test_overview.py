@@ -43,6 +43,25 @@ def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Das
     ]
 
 
+def test_advice_without_room_unfolds_and_stays_so(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page(clocked=True)
+    least = page.locator("#score").get_by_text(dashboard.api("/api/security/score")["data"]["recommendations"][-1])
+    expect(least).to_be_hidden()
+    place = "document.getElementById('recent').getBoundingClientRect().top + scrollY"
+    below = page.evaluate(place)
+    page.locator("#score summary").focus()
+    page.keyboard.press("Enter")
+    expect(least).to_be_visible()
+    before = dashboard.api("/api/dashboard/summary")["data"]["total_requests"]
+    dashboard.append(traffic.passing(time.time(), 3))
+    wait_for(lambda: dashboard.api("/api/logs/stats")["data"]["total_count"] == before + 1)
+    pass_time(page, 20)
+    expect(page.locator("#requests-beside")).to_have_text(f"{before + 1:,} in all")
+    expect(least).to_be_visible()
+    assert page.evaluate("document.activeElement.nodeName") == "SUMMARY"
+    assert page.evaluate(place) == below
+
+
 def test_times_are_the_viewers_with_utc_beside_them(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
     page = open_page()
     utc = dashboard.api("/api/dashboard/summary")["data"]["recent_blocks"][0]["timestamp"]

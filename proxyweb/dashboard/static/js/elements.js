@@ -27,13 +27,15 @@ export function fill(node, ...children) {
   node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined).map(asNode));
 }
 
-/** `fill` for what is filled again and again: the link or button in it that has the focus keeps it. */
+/** `fill` for what is filled again and again: what has the focus in it keeps it, and what was unfolded stays so. */
 export function refill(node, ...children) {
   const named = (one) => one.getAttribute("aria-label") ?? one.getAttribute("href") ?? one.textContent;
   const held = node.contains(document.activeElement) ? named(document.activeElement) : null;
+  const unfolded = [...node.querySelectorAll("details")].map((details) => details.open);
   fill(node, ...children);
+  node.querySelectorAll("details").forEach((details, place) => { details.open = unfolded[place] ?? false; });
   if (held === null) return;
-  [...node.querySelectorAll("a, button")].find((one) => named(one) === held)?.focus({ preventScroll: true });
+  [...node.querySelectorAll("a, button, summary")].find((one) => named(one) === held)?.focus({ preventScroll: true });
 }
 
 /** The element with this id, which the template has. */

@@ -3,7 +3,7 @@
 import { address, get } from "../api.js";
 import { reasonBadge } from "../badges.js";
 import { stackedBars } from "../charts.js";
-import { bar, byId, el, fill } from "../elements.js";
+import { bar, byId, el, fill, refill } from "../elements.js";
 import { bytes, duration, hourTime, instant, number, percent, time } from "../format.js";
 import { pageOfClient } from "../leads.js";
 import { live } from "../live.js";
@@ -14,6 +14,7 @@ import { facts, table } from "../table.js";
 import { say } from "../words.js";
 
 const BEHIND_SECONDS = 10;
+const ADVICE_AT_ONCE = 5;
 const DAY = { since: "-24h" };
 let shown = null;
 
@@ -37,7 +38,7 @@ async function healthy() {
 function show(summary) {
   figures(summary);
   timeline(summary.timeline);
-  fill(byId("score"), scoreParts(summary.score));
+  refill(byId("score"), scoreParts(summary.score, ADVICE_AT_ONCE));
   ranked("top-blocked", summary.top_blocked.map(({ dest, count }) =>
     ({ name: dest, count, href: address("/logs", { domain: dest, blocked: true, ...DAY }) })), "columns.host", "bar-blocked");
   ranked("top-clients", summary.top_clients.map(({ ip, count }) =>
