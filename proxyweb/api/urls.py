@@ -14,11 +14,13 @@ from proxyweb.api.answers import Answer, Shape
 from proxyweb.api.binding import answers, query
 from proxyweb.api.conditional import conditional
 from proxyweb.api.envelope import success
+from proxyweb.api.log_entries import masks
 from proxyweb.api.parameters import Whole
 from proxyweb.api.windows import GRAIN, WindowName, WindowQuery, bounds, ending_now
 from proxyweb.db.connection import snapshot
 from proxyweb.errors import BeingCounted, QueryTimeout
 from proxyweb.privacy import mask_mail
+from proxyweb.queries.durations import masked
 from proxyweb.queries.log_counts import requests_in
 from proxyweb.queries.url_counts import UrlCounts, kept
 from proxyweb.queries.urls import ranked_urls
@@ -28,7 +30,8 @@ blueprint = APIBlueprint("urls", __name__, tag="Analytics")
 
 TOO_LONG = "Reading the requests of this time took too long; take window=1h, or ask again when less is going on."
 AT_ONCE = ("1h", "24h")
-"""Windows whose rows are read while one waits. Longer ones are counted aside."""
+"""Windows whose rows are read while one waits, unless there are more than `MOST_AT_ONCE`. Others are counted aside."""
+MOST_AT_ONCE = 500_000
 PERSONAL = {"urls": "url", "not_found": "url", "referrers": "name"}
 """Lists in which people's addresses may stand, and where in an entry."""
 
@@ -36,7 +39,9 @@ PERSONAL = {"urls": "url", "not_found": "url", "referrers": "name"}
 class UrlsQuery(WindowQuery):
     """Which time, and how many of each."""
 
-    window: Annotated[WindowName, Field(description="How far back; more than 24h is counted aside.")] = "1h"
+    window: Annotated[
+        WindowName, Field(description="How far back; more than 24h, or than 500,000 requests, is counted aside.")
+    ] = "1h"
     limit: Annotated[int, Whole(1, MOST)] = 50
 
 
@@ -52,11 +57,44 @@ class UrlCounted(Shape):
     longest_ms: int
 
 
+class Took(Shape):
+    """A value, the requests that have it, and how many milliseconds they took, all together, on average and at most."""
+
+    name: str
+    count: int
+    elapsed_ms: int
+    mean_ms: int
+    longest_ms: int
+
+
+class Longest(Shape):
+    """By what requests have in common, its values with the longest requests, longest first.
+
+    Requests without a user, user agent, content type, extension or known service are in none of these lists. Hours of
+    the day (`00` to `23`) and days are of UTC. Clients masked alike are one.
+    """
+
+    clients: list[Took]
+    users: list[Took]
+    hosts: list[Took]
+    services: list[Took]
+    programs: list[Took]
+    systems: list[Took]
+    methods: list[Took]
+    statuses: list[Took]
+    result_codes: list[Took]
+    content_types: list[Took]
+    extensions: list[Took]
+    hours_of_day: list[Took]
+    days: list[Took]
+
+
 class UrlList(Shape):
     """URLs of requests that are no tunnels, which have none: `requests` of them for `distinct_urls` different ones, of
     which `distinct_not_found` were answered with 404. `mean_ms` and `longest_ms` are how long these requests took.
     `referrers` are the pages that led to a request, where the log's format has referers, and `referring_sites` their
-    hosts; `servers` are the origins and parent proxies that Squid asked, also for tunnels. Lists are most first."""
+    hosts; `servers` are the origins and parent proxies that Squid asked, also for tunnels. Lists are most first.
+    `longest` is of all requests, tunnels included."""
 
     since: str
     until: str
@@ -73,6 +111,7 @@ class UrlList(Shape):
     referring_sites: list[Counted]
     referrers: list[Counted]
     servers: list[Counted]
+    longest: Longest
 
 
 @blueprint.get("/api/analytics/urls")
@@ -80,26 +119,36 @@ class UrlList(Shape):
 @query(UrlsQuery)
 @answers(Answer[UrlList])
 def url_list(parameters: UrlsQuery) -> Response:
-    """The URLs asked for most, those not found, the pages that led to requests, and the servers that Squid asked.
+    """The URLs asked for most, those not found, the pages that led to requests, the servers that Squid asked, and the
+    longest requests by what they have in common.
 
-    Read from the log's rows, about a second for a million of them; 503 when that takes longer than a query may. More
-    than 24 hours are counted aside: 503 with Retry-After until that is done, and then ten minutes long what was counted
-    up to `until`.
+    Read from the log's rows, five seconds for a million of them; 503 when that takes longer than a query may. More than
+    24 hours, or than 500,000 requests, are counted aside: 503 with Retry-After until that is done, and then ten minutes
+    long what was counted up to `until`.
     """
-    counts = _at_once(parameters) if parameters.window in AT_ONCE else _aside(parameters.window)
+    counts = _at_once(parameters) if parameters.window in AT_ONCE else None
+    counts = counts or _aside(parameters.window)
     figures = {
         name: value[: parameters.limit] if isinstance(value, list) else value for name, value in counts.figures.items()
     }
     if context.gdpr():
         for name, field in PERSONAL.items():
             figures[name] = [{**counted, field: mask_mail(counted[field])} for counted in figures[name]]
+    mask_client, mask_user = masks()
+    longest = {**counts.figures["longest"]}
+    longest["clients"] = masked(longest["clients"], mask_client)
+    longest["users"] = masked(longest["users"], mask_user)
+    figures["longest"] = {name: some[: parameters.limit] for name, some in longest.items()}
     return success({**bounds(counts.window), **figures})
 
 
-def _at_once(parameters: UrlsQuery) -> UrlCounts:
+def _at_once(parameters: UrlsQuery) -> UrlCounts | None:
+    """What is counted while one waits; None where that would be long."""
     try:
         with context.reading() as conn, snapshot(conn):
             window = ending_now(conn, parameters.window)
+            if requests_in(conn, window) > MOST_AT_ONCE:
+                return None
             return UrlCounts(window, ranked_urls(conn, window, parameters.limit))
     except QueryTimeout:
         raise QueryTimeout(TOO_LONG) from None

@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from typing import Any, NamedTuple
 
+from proxyweb.queries.durations import MASKED, durations, shown
 from proxyweb.queries.windows import IN_WINDOW, ROWS_OF_WINDOW, Window
 
 # What is less than the last of the top is left out first, and only the rest given its name; of many alike, the first.
@@ -130,7 +131,7 @@ def referring_site(authority: str) -> str:
 
 def ranked_urls(conn: sqlite3.Connection, window: Window, limit: int) -> dict[str, Any]:
     """All of it by name, as `/api/analytics/urls` shows it; lists are `limit` long at most, `distinct_…` says of how
-    many."""
+    many; but of whom may be masked, all are there, so that those who are masked alike can be summed up."""
     found, leading, asked = urls(conn, window, limit), referrers(conn, window, limit), servers(conn, window)
     return {
         "requests": found.requests,
@@ -146,6 +147,10 @@ def ranked_urls(conn: sqlite3.Connection, window: Window, limit: int) -> dict[st
         "referring_sites": _counts(leading.sites[:limit]),
         "referrers": _counts(leading.pages),
         "servers": _counts(asked[:limit]),
+        "longest": {
+            name: [shown(took) for took in (some if name in MASKED else some[:limit])]
+            for name, some in durations(conn, window).items()
+        },
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 from apiflask import APIFlask
 
 from proxyweb import url_counter
+from proxyweb.api import urls
 from proxyweb.api.context import core_of
 from proxyweb.api.urls import UrlList
 from proxyweb.db.connection import connect
@@ -39,6 +40,7 @@ def requests(count: int, seed: int) -> list[Request]:
             status=choose.choice((200, 200, 404)), elapsed_ms=choose.randrange(900), size=choose.randrange(900),
             referer=choose.choice(("", "http://a.test/x", f"http://c.test/{choose.randrange(9)}")),
             peer=choose.choice(("192.0.2.1", "192.0.2.2", "")),
+            client=f"10.0.{choose.randrange(3)}.{choose.randrange(100)}",
         )
         for _ in range(count)
     ]  # fmt: skip
@@ -116,6 +118,32 @@ def test_what_was_counted_aside_equals_a_recount(app: APIFlask, viewer: Client, 
     assert data["until"] == "2026-02-02 02:40:00"
     short = counted(app, viewer, window, limit=3)
     assert [short[name] for name in ("urls", "servers")] == [data[name][:3] for name in ("urls", "servers")]
+
+
+@pytest.mark.usefixtures("traffic")
+def test_clients_masked_alike_are_summed_up_before_the_list_is_cut(app: APIFlask, admin: Client) -> None:
+    before = counted(app, admin, "30d")["longest"]["clients"]
+    admin.put("/api/settings/gdpr_mode", json={"value": True})
+    masked = counted(app, admin, "30d", limit=2)["longest"]["clients"]
+    assert len(before) == 200
+    assert len(masked) == 2
+    every = counted(app, admin, "30d")["longest"]["clients"]
+    assert {row["name"] for row in every} == {"10.0.0.x", "10.0.1.x", "10.0.2.x"}
+    assert sum(row["count"] for row in every) == counted(app, admin, "30d")["requests"]
+    assert masked == every[:2]
+    assert masked[0]["longest_ms"] == before[0]["longest_ms"]
+    assert all(row["mean_ms"] == round(row["elapsed_ms"] / row["count"]) for row in every)
+
+
+@pytest.mark.usefixtures("traffic")
+def test_many_requests_are_counted_aside_in_any_window(
+    app: APIFlask, viewer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = counted(app, viewer, "24h")
+    monkeypatch.setattr(urls, "MOST_AT_ONCE", 5)
+    answer = viewer.get("/api/analytics/urls?window=24h")
+    assert (answer.status_code, "are being counted" in answer.json["detail"]) == (503, True)
+    assert counted(app, viewer, "24h") == at_once
 
 
 @pytest.mark.usefixtures("traffic")

@@ -7,15 +7,19 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
+from proxyweb.catalogue.agents import UNKNOWN
 from proxyweb.ingest.groups import DAY_MS, HOUR_MS
 from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import BLOCKING_REASONS
 from proxyweb.privacy import mask_address
 from proxyweb.queries.clients import activity
+from proxyweb.queries.durations import Took, durations
 from proxyweb.queries.results import days, hours_of_day, media_type, results
 from proxyweb.queries.urls import referrers, servers, urls
 from proxyweb.queries.users import busiest_users
@@ -29,12 +33,18 @@ NOW = BEGIN_MS / 1000 + 36 * 86_400 + 3600 * 14.5  # rows go on behind it, in it
 TYPES = ("text/html", "text/html; charset=utf-8", "Text/HTML ;x=1", "image/png", "", ";", "<b>", "application/json")
 RESULTS = (("TCP_MISS", 200), ("TCP_MISS", 404), ("TCP_HIT", 200), ("TCP_MISS_ABORTED", 0), ("TCP_DENIED", 403))
 CLIENTS = (*(f"10.0.{number % 3}.{number}" for number in range(60)), "2001:db8:1:2::3", "2001:db8:1::4", "pc-7.lan")
-PATHS = ("", "x", "x?y=1", "?z", *(f"p/{number}" for number in range(40)))
+PATHS = ("", "x", "x?y=1", "?z", "app.js", "v1.2/a.TAR.gz?x=1.css", "x#a.png", *(f"p/{number}" for number in range(40)))
 REFERERS = ("", "http://a.test/x", "https://A.test:8443/", "http://u:p@b.test?q", "http://u@b.test/@x", "b.test/x",
             "android-app://com.x", "http://b.test/@x")  # fmt: skip
 SITES = {"http://a.test/x": "a.test", "https://A.test:8443/": "a.test", "http://u:p@b.test?q": "b.test",
          "http://u@b.test/@x": "b.test", "http://b.test/@x": "b.test"}  # fmt: skip
 WITHOUT_USER = {"http://u:p@b.test?q": "http://b.test?q", "http://u@b.test/@x": "http://b.test/@x"}
+AGENTS = (
+    "",
+    "curl/8.5.0",
+    "curl/7.1",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0",
+)
 WINDOWS = ("1h", "24h", "7d", "30d", "all")
 
 
@@ -54,6 +64,8 @@ class Row(NamedTuple):
     referer: str
     elapsed_ms: int
     peer: str
+    program: str
+    system: str
 
 
 @pytest.fixture(scope="module", params=HOURS)
@@ -79,6 +91,7 @@ def _request(choose: random.Random) -> Request:
         result_code=result_code, status=status, user=choose.choice(("", "", "ann", "bob", "<i>")),
         method="CONNECT" if is_tunnel else choose.choice(("GET", "POST")), referer=choose.choice(REFERERS),
         elapsed_ms=choose.randrange(5000), peer=choose.choice(("", "192.0.2.1", "192.0.2.2", "parent.lan")),
+        user_agent=choose.choice(AGENTS),
         url="a.test:443" if is_tunnel else f"http://{choose.choice('ab')}.test/{choose.choice(PATHS)}",
     )  # fmt: skip
 
@@ -87,10 +100,12 @@ def rows(conn: sqlite3.Connection, since_ms: int = 0, end_ms: int = 1 << 62) -> 
     listed = ", ".join(f"'{reason}'" for reason in BLOCKING_REASONS)
     found = conn.execute(
         "SELECT l.time_ms, c.address, u.name, k.status_code, k.result_code, k.content_type,"
-        f" k.reason IN ({listed}), l.bytes, k.method, s.prefix || l.rest, l.referer, l.elapsed_ms, p.address"
+        f" k.reason IN ({listed}), l.bytes, k.method, s.prefix || l.rest, l.referer, l.elapsed_ms, p.address,"
+        " a.name, a.system"
         " FROM proxy_logs AS l JOIN clients AS c ON c.id = client_id"
         " JOIN result_kinds AS k ON k.id = kind_id JOIN users_seen AS u ON u.id = user_id"
         " JOIN sites AS s ON s.id = site_id JOIN peers AS p ON p.id = peer_id"
+        " JOIN user_agents AS a ON a.id = agent_id"
         " WHERE l.time_ms >= ? AND l.time_ms < ?",
         (since_ms, end_ms),
     )
@@ -125,6 +140,43 @@ def test_results(varied: sqlite3.Connection, of: Window) -> None:
     assert counted.result_codes == summed(found, lambda row: row.result_code)
     assert counted.content_types == summed(found, lambda row: media_type(row.content_type))
     assert {sums.value for sums in counted.content_types} == {"text/html", "image/png", "<b>", "application/json"}
+
+
+def test_the_longest(varied: sqlite3.Connection, of: Window) -> None:
+    found, counted = rows(varied, **of.row_bounds), durations(varied, of)
+    assert counted == {
+        "clients": timed(found, lambda row: row.client),
+        "users": timed(found, lambda row: row.user),
+        "hosts": timed(found, lambda row: urlsplit(f"//{row.url.rpartition('//')[2]}").hostname or ""),
+        "services": [],
+        "programs": timed(found, lambda row: row.program),
+        "systems": timed(found, lambda row: row.system or (UNKNOWN if row.program else "")),
+        "methods": timed(found, lambda row: row.method),
+        "statuses": timed(found, lambda row: f"{row.status:03}"),
+        "result_codes": timed(found, lambda row: row.result_code),
+        "content_types": timed(found, lambda row: media_type(row.content_type)),
+        "extensions": timed(found, extension),
+        "hours_of_day": timed(found, lambda row: f"{row.time_ms // HOUR_MS % 24:02}"),
+        "days": timed(found, lambda row: str(date.fromtimestamp(row.time_ms // DAY_MS * 86_400))),
+    }
+    assert {took.value for took in counted["extensions"]} <= {".gz", ".js"}
+    assert {took.value for took in counted["programs"]} <= {"curl", "Firefox"}
+
+
+def extension(row: Row) -> str:
+    """Of a URL's path, by the two that have one."""
+    return ".js" if row.url.endswith("app.js") else ".gz" if ".TAR.gz?" in row.url else ""
+
+
+def timed(found: list[Row], value_of: Callable[[Row], str]) -> list[Took]:
+    by_value: defaultdict[str, list[int]] = defaultdict(list)
+    for row in found:
+        by_value[value_of(row)].append(row.elapsed_ms)
+    by_value.pop("", None)
+    return sorted(
+        (Took(value, len(times), sum(times), max(times)) for value, times in by_value.items()),
+        key=lambda took: (-took.longest_ms, took.value),
+    )
 
 
 def test_hours_of_the_day(varied: sqlite3.Connection, of: Window) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import traffic
-from tests.e2e.browser.conftest import DESKTOP, PHONE, Dashboard, in_words, loaded, opened, pass_time
+from tests.e2e.browser.conftest import DESKTOP, PHONE, Dashboard, in_words, lasted, loaded, opened, pass_time
 from tests.e2e.browser.test_every_page import MOST_SHIFTED, WATCH_SHIFTS, violations
 from tests.e2e.browser.test_logs import ids
 from tests.ingest.factory import Request
@@ -84,6 +84,7 @@ def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Das
     details = dashboard.api(f"/api/clients/{CLIENT}/details?window=24h")["data"]
     expect(page.get_by_role("heading", level=1)).to_have_text(CLIENT)
     expect(page).to_have_title(f"{CLIENT} · proxyweb")
+    expect(page.locator("#traffic-beside")).to_have_text(f"sent, in {lasted(details['mean_ms'])} on average")
     expect(page.locator("#requests")).to_have_text(f"{details['total_requests']:,}")
     expect(page.locator("#blocked")).to_have_text(f"{details['blocked']:,}")
     expect(page.locator("#seen time")).to_have_attribute("title", f"{details['last_seen']} UTC")

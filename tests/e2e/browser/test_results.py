@@ -124,7 +124,7 @@ def shown_urls(page: Page) -> list[list[list[str | None]]]:
     """The rows of each ranking."""
     return [
         [[cell.text_content() for cell in row.locator("td").all()] for row in part.locator("tbody tr").all()]
-        for part in page.locator("#urls table").all()
+        for part in page.locator("#urls table.ranking").all()
     ]
 
 
@@ -156,6 +156,29 @@ def test_urls_are_counted_when_asked_for(
     assert page.locator("#urls table").count() == 0
     assert {"503" in complaint for complaint in complaints} == {True}
     complaints.clear()
+
+
+def test_the_longest_requests_by_what_they_have_in_common(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page("/results")
+    count_of(page, "24 h").click()
+    data = dashboard.api("/api/analytics/urls?window=24h&limit=20")["data"]["longest"]
+    choice = page.get_by_label("Longest requests by")
+    options = {option.get_attribute("value"): option.inner_text() for option in choice.locator("option").all()}
+    assert list(options) == list(data)
+    for name, title in options.items():
+        choice.select_option(title)
+        if data[name]:
+            expect(page.locator(".longest th").first).to_have_text(title)
+            rows = page.locator(".longest tbody tr")
+            names = [row.locator("td").first.inner_text() for row in rows.all()]
+            assert names == [row["name"] for row in data[name]]
+            assert [row.locator("td").last.inner_text() for row in rows.all()] == [
+                f"{row['count']:,}" for row in data[name]
+            ]
+        else:
+            expect(page.locator(".longest")).to_have_text("No request of this time tells.")
+    assert {name for name in data if data[name]} > {"clients", "users", "hosts", "programs", "content_types", "days"}
+    assert violations(page) == []
 
 
 def test_urls_of_a_month_are_waited_for(

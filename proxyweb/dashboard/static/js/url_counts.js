@@ -4,11 +4,11 @@ import { get } from "./api.js";
 import { byId, el, fill } from "./elements.js";
 import { lasted, number, time } from "./format.js";
 import { logOf } from "./leads.js";
+import { longest } from "./longest.js";
 import { ranking } from "./ranking.js";
 import { said, saying } from "./said.js";
 import { say } from "./words.js";
 
-const AT_ONCE = ["1h", "24h"];
 const RANKED = 20;
 const LONGEST = 2000; // letters that the log's filter takes
 
@@ -34,13 +34,13 @@ export function urlCounts() {
   });
 }
 
-/** What the API counted, once it has: it counts long times aside, and says meanwhile when to ask again. */
+/** What the API counted, once it has: it counts many requests aside, and says meanwhile when to ask again. */
 async function counted(window, signal) {
   for (;;) {
     try {
       return (await get("/api/analytics/urls", { window, limit: RANKED }, { signal })).data;
     } catch (error) {
-      if (!error.retryAfter || AT_ONCE.includes(window)) throw error;
+      if (!error.retryAfter) throw error;
       said("urls-said", error.detail);
       await new Promise((resolve) => { setTimeout(resolve, error.retryAfter * 1000); });
       signal.throwIfAborted();
@@ -58,7 +58,8 @@ function show(found) {
     part("not_found", found.distinct_not_found, linked(found.not_found, { status: "404" }), "columns.url", { isTimed: true }),
     part("referring", found.distinct_referring_sites, found.referring_sites, "columns.site"),
     part("referrers", found.distinct_referrers, found.referrers, "columns.page"),
-    part("servers", found.distinct_servers, found.servers, "columns.address")));
+    part("servers", found.distinct_servers, found.servers, "columns.address"),
+    el("div", { class: "col-lg-6" }, longest(found.longest))));
   const took = { mean: lasted(found.mean_ms), longest: lasted(found.longest_ms) };
   return [time(since), " – ", time(until), ": ", say("results.urls.covers", { requests: number(requests), ...took })];
 }

@@ -5,7 +5,7 @@ import { askToBlock, blocked, isAddress, isAdmin } from "../blocking.js";
 import { choices } from "../choices.js";
 import { byId, el, fill, refill } from "../elements.js";
 import { blockedColumn, requestsColumn } from "../figures.js";
-import { bytes, fullTime, number, percent, time } from "../format.js";
+import { bytes, fullTime, lasted, number, percent, time } from "../format.js";
 import { clientOfPage, logOf } from "../leads.js";
 import { live } from "../live.js";
 import { logTable } from "../log_rows.js";
@@ -69,7 +69,7 @@ function show(details) {
   fill(byId("blocked"), number(refused));
   fill(byId("blocked-beside"), say("client.blocked.beside", { percent: percent(refused, all) }));
   fill(byId("traffic"), bytes(details.bytes));
-  fill(byId("traffic-beside"), say("client.traffic.beside"));
+  fill(byId("traffic-beside"), details.mean_ms === null ? say("client.traffic.beside") : say("client.traffic.timed", { mean: lasted(details.mean_ms) }));
   fill(byId("seen"), last ? time(last) : say("format.none"));
   fill(byId("seen-beside"), say("client.seen.beside"), " ", fullTime(first));
   domains(details.top_domains, { client: address, since });
