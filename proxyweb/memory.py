@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,10 +24,15 @@ class Thrift:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._due = monotonic() + EVERY_SECONDS
+        self._begun = False
 
     def look(self) -> None:
         """To be called often."""
         now = self._monotonic()
         if now >= self._due:
             self._due = now + EVERY_SECONDS
+            gc.collect()
+            if not self._begun:  # what is there by now stays: only what comes is looked through
+                gc.freeze()
+                self._begun = True
             give_back_memory()

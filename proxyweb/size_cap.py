@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from proxyweb import audit_chain, settings
@@ -16,6 +20,7 @@ from proxyweb.db.connection import SMALL_CACHE_KIB, connect, snapshot, transacti
 from proxyweb.errors import ProxywebError
 from proxyweb.ingest.groups import FIVE_MINUTES_MS
 from proxyweb.ingest.zones import IN_ZONE
+from proxyweb.program_log import configure_log, form_in_use
 from proxyweb.retention import clear_before, give_back
 
 log = logging.getLogger("proxyweb.size_cap")
@@ -32,8 +37,8 @@ def keep_to_size(conn: sqlite3.Connection, now: float, stop: Callable[[], bool] 
 
     In short transactions, as retention deletes; `stop` is asked between them. `now` is Unix seconds.
     """
-    cap = int(settings.read(conn)["max_database_mb"])
-    if not cap or _size(conn) <= cap * MB:
+    cap = _cap(conn)
+    if not _is_larger(conn, cap):
         return 0
     deleted = _shrink(conn, cap * MB, stop)
     if deleted:
@@ -42,6 +47,15 @@ def keep_to_size(conn: sqlite3.Connection, now: float, stop: Callable[[], bool] 
         with transaction(conn):
             audit_chain.append(conn, entry)
     return deleted
+
+
+def _cap(conn: sqlite3.Connection) -> int:
+    """In megabytes; 0 for none."""
+    return int(settings.read(conn)["max_database_mb"])
+
+
+def _is_larger(conn: sqlite3.Connection, cap: int) -> bool:
+    return cap > 0 and _size(conn) > cap * MB
 
 
 def _shrink(conn: sqlite3.Connection, cap: int, stop: Callable[[], bool]) -> int:
@@ -91,10 +105,11 @@ def _time_of(conn: sqlite3.Connection, since_ms: int, place: int) -> int:
 
 
 class SizeKeeper:
-    """Looks once a minute, in a thread of its own: reading the log goes on while rows are deleted."""
+    """Looks once a minute, in a thread of its own, and has a process of its own delete what is too much: reading the
+    log goes on meanwhile, and the memory that deleting takes is gone with it."""
 
-    def __init__(self, database: Path, clock: Callable[[], float]) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Path) -> None:
+        self._database = database
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="size cap", daemon=True)
 
@@ -102,16 +117,46 @@ class SizeKeeper:
         self._thread.start()
 
     def close(self) -> None:
-        """End it after the transaction that it is in; one that takes long ends with the process, and is undone."""
+        """End it, and the process after the transaction that it is in; one that takes long ends by itself."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
-            try:
-                with closing(connect(self._database, cache_kib=SMALL_CACHE_KIB)) as conn:
-                    keep_to_size(conn, self._clock(), self._ended.is_set)
-            except (ProxywebError, sqlite3.Error) as error:
-                known = error if isinstance(error, ProxywebError) else translated(error)
-                log.warning("the size of the database could not be kept to: %s", known.detail)
+            with _telling(), closing(connect(self._database, cache_kib=SMALL_CACHE_KIB)) as conn:
+                if _is_larger(conn, _cap(conn)):
+                    self._delete()
+
+    def _delete(self) -> None:
+        level = logging.getLevelName(log.getEffectiveLevel())
+        command = (sys.executable, "-m", "proxyweb.size_cap", str(self._database), level, form_in_use())
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                if self._ended.wait(0.1):
+                    process.terminate()
+                    break
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Says what went wrong, and lets the next look try again."""
+    try:
+        yield
+    except (ProxywebError, sqlite3.Error) as error:
+        known = error if isinstance(error, ProxywebError) else translated(error)
+        log.warning("the size of the database could not be kept to: %s", known.detail)
+
+
+def main() -> None:
+    """The process that deletes: `python -m proxyweb.size_cap DATABASE LOG_LEVEL LOG_FORMAT`, until SIGTERM."""
+    database, level, form = sys.argv[1:]
+    configure_log(level, form)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    with _telling(), closing(connect(Path(database), cache_kib=SMALL_CACHE_KIB)) as conn:
+        keep_to_size(conn, time.time(), ended.is_set)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import closing
 from types import FrameType
 
@@ -43,7 +42,7 @@ def follow() -> None:
         held(config.follower_lock, refusal),
         PageCheck(config.database),
         closing(StatusFile(config.follower_status)) as status_file,
-        closing(SizeKeeper(config.database, time.time)) as size_keeper,
+        closing(SizeKeeper(config.database)) as size_keeper,
     ):
         size_keeper.start()
         before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxyweb.db.connection import SMALL_CACHE_KIB, connect, transaction
+from proxyweb.db.connection import SMALLEST_CACHE_KIB, connect, transaction
 
 
 class Database:
@@ -23,7 +23,7 @@ class Database:
     def reader(self) -> sqlite3.Connection:
         conn: sqlite3.Connection | None = getattr(self._local, "reader", None)
         if conn is None:
-            conn = self._local.reader = connect(self.path, readonly=True, cache_kib=SMALL_CACHE_KIB)
+            conn = self._local.reader = connect(self.path, readonly=True, cache_kib=SMALLEST_CACHE_KIB)
         return conn
 
     @contextmanager
@@ -31,7 +31,7 @@ class Database:
         """A connection inside BEGIN IMMEDIATE … COMMIT; raises Busy when the lock is not to be had."""
         conn: sqlite3.Connection | None = getattr(self._local, "writer", None)
         if conn is None:
-            conn = self._local.writer = connect(self.path, cache_kib=SMALL_CACHE_KIB)
+            conn = self._local.writer = connect(self.path, cache_kib=SMALLEST_CACHE_KIB)
         with transaction(conn):
             yield conn
 

@@ -169,6 +169,8 @@ def looked_at(server: Server) -> dict[int, Seen]:
     found = {}
     for pid in (server.process.pid, *sorted(server.descendants())):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"proxyweb.size_cap" in words:  # which ends when it has deleted
+            continue
         has_children = bool(Path(f"/proc/{pid}/task/{pid}/children").read_text())
         name = (
             "supervisor" if pid == server.process.pid

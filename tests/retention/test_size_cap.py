@@ -104,7 +104,7 @@ def test_the_keeper_works_beside_an_import(
     limit = size(conn, database) // MB // 2
     cap(conn, limit)
     path = tmp_path / "more.log"
-    with closing(SizeKeeper(database, lambda: START)) as keeper:
+    with closing(SizeKeeper(database)) as keeper:
         keeper.start()
         for number in range(5):
             path.write_bytes(log(*traffic(2000, start=number * 2000)))
