@@ -106,6 +106,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def unblocked(dashboard: Dashboard) -> Iterator[None]:
+    """The list of domains is empty again afterwards."""
+    yield
+    for entry in dashboard.api("/api/domain-blacklist")["data"]:
+        dashboard.change("DELETE", f"/api/domain-blacklist/{entry['id']}")
+
+
+@pytest.fixture
 def complaints() -> list[str]:
     """What went wrong in the pages of a test; one that expects a complaint takes it out."""
     return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,14 +12,6 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browser.conftest import Dashboard, in_words, lasted, loaded, opened
 from tests.e2e.browser.test_clients import column
 from tests.e2e.browser.test_every_page import violations
-
-
-@pytest.fixture
-def unblocked(dashboard: Dashboard) -> Iterator[None]:
-    """The list of domains is empty again afterwards."""
-    yield
-    for entry in dashboard.api("/api/domain-blacklist")["data"]:
-        dashboard.change("DELETE", f"/api/domain-blacklist/{entry['id']}")
 
 
 def test_its_figures_are_the_apis(open_page: Callable[..., Page], dashboard: Dashboard) -> None:

@@ -6,10 +6,12 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import traffic
-from tests.e2e.browser.conftest import Dashboard, in_words, pass_time
+from tests.e2e.browser.conftest import Dashboard, in_words, opened, pass_time
+from tests.e2e.browser.test_every_page import violations
 from tests.test_supervisor import wait_for
 
 BLOCKED = "/logs?blocked=true"
@@ -102,6 +104,31 @@ def test_a_row_says_everything_and_why_it_was_blocked(open_page: Callable[..., P
     expect(details).to_contain_text("curl/8.5.0")
     page.keyboard.press("Enter")
     expect(details).to_be_hidden()
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_a_row_blocks_its_host(open_page: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = open_page("/logs?domain=shop.example")
+    page.locator("#entries .logs-switch").first.click()
+    details = page.locator(".logs-details").first
+    expect(details.get_by_role("button")).to_have_text(
+        [re.compile("^Block shop.example$"), re.compile(r"^Block 10\.9\.")]
+    )
+    assert violations(page) == []
+    details.get_by_role("button", name="Block shop.example").click()
+    dialog = page.get_by_role("dialog", name="Block shop.example")
+    dialog.get_by_role("button", name="Block", exact=True).click()
+    expect(dialog).to_contain_text("shop.example is on the domain blacklist.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(details).to_contain_text("On the blacklist")
+    assert [entry["domain"] for entry in dashboard.api("/api/domain-blacklist")["data"]] == ["shop.example"]
+
+
+def test_a_row_offers_a_viewer_no_block(make_page: Callable[..., Page], viewers_session: dict[str, str]) -> None:
+    page = opened(make_page(), viewers_session, "/logs?domain=shop.example")
+    page.locator("#entries .logs-switch").first.click()
+    expect(page.locator(".logs-details").first).to_contain_text("shop.example")
+    assert page.get_by_role("button", name="Block").count() == 0
 
 
 def test_the_export_is_what_is_filtered(open_page: Callable[..., Page], dashboard: Dashboard) -> None:

@@ -2,6 +2,7 @@
 
 import { address } from "./api.js";
 import { reasonBadge } from "./badges.js";
+import { askToBlock, isAddress, isAdmin } from "./blocking.js";
 import { el } from "./elements.js";
 import { bytes, fullTime, number, time } from "./format.js";
 import { filtersOf } from "./log_filters.js";
@@ -90,6 +91,22 @@ function everything(row, link) {
     [say("logs.fields.waf_categories"), row.waf?.categories.join(", ")],
     [say("logs.fields.id"), number(row.id)],
   ];
-  return el("dl", { class: "fields" }, pairs.filter(([, value]) => value).map(([name, value]) =>
-    el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  return [
+    el("dl", { class: "fields" }, pairs.filter(([, value]) => value).map(([name, value]) =>
+      el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    isAdmin ? el("div", { class: "fields-actions" }, blockers(row)) : null,
+  ];
+}
+
+/** Buttons that put the host or the client on its blacklist; once that is done, the word for it. */
+function blockers({ domain, client_ip: client }) {
+  const button = (kind, name) => {
+    const ask = () => askToBlock(kind, name, () => one.replaceWith(el("span", { class: "tag tag-policy tag-listed" }, say("block.listed"))));
+    const one = el("button", { class: "btn btn-sm", type: "button", onclick: ask }, say(`block.${kind}.title`, { name }));
+    return one;
+  };
+  return [
+    domain && !isAddress(domain) ? button("domain", domain) : null,
+    isAddress(client) ? button("client", client) : null,
+  ].filter(Boolean);
 }
