@@ -119,8 +119,7 @@ class UrlList(Shape):
 @query(UrlsQuery)
 @answers(Answer[UrlList])
 def url_list(parameters: UrlsQuery) -> Response:
-    """The URLs asked for most, those not found, the pages that led to requests, the servers that Squid asked, and the
-    longest requests by what they have in common.
+    """The URLs asked for most or not found, the pages that led there, the servers asked, and the longest requests.
 
     Read from the log's rows, five seconds for a million of them; 503 when that takes longer than a query may. More than
     24 hours, or than 500,000 requests, are counted aside: 503 with Retry-After until that is done, and then ten minutes
