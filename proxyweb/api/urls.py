@@ -121,8 +121,8 @@ class UrlList(Shape):
 def url_list(parameters: UrlsQuery) -> Response:
     """The URLs asked for most or not found, the pages that led there, the servers asked, and the longest requests.
 
-    Read from the log's rows, five seconds for a million of them; 503 when that takes longer than a query may. More than
-    24 hours, or than 500,000 requests, are counted aside: 503 with Retry-After until that is done, and then ten minutes
+    Read from the log's rows, seven seconds for a million; 503 when that takes longer than a query may. More than 24
+    hours, or than 500,000 requests, are counted aside: 503 with Retry-After until that is done, and then ten minutes
     long what was counted up to `until`.
     """
     counts = _at_once(parameters) if parameters.window in AT_ONCE else None
