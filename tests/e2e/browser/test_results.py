@@ -163,6 +163,7 @@ def test_the_longest_requests_by_what_they_have_in_common(open_page: Callable[..
     count_of(page, "24 h").click()
     data = dashboard.api("/api/analytics/urls?window=24h&limit=20")["data"]["longest"]
     choice = page.get_by_label("Longest requests by")
+    expect(choice).to_be_visible()
     options = {option.get_attribute("value"): option.inner_text() for option in choice.locator("option").all()}
     assert list(options) == list(data)
     for name, title in options.items():
