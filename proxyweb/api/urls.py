@@ -20,7 +20,7 @@ from proxyweb.api.windows import GRAIN, WindowName, WindowQuery, bounds, ending_
 from proxyweb.db.connection import snapshot
 from proxyweb.errors import BeingCounted, QueryTimeout
 from proxyweb.privacy import mask_mail
-from proxyweb.queries.durations import masked
+from proxyweb.queries.durations import MASKED, masked
 from proxyweb.queries.log_counts import requests_in
 from proxyweb.queries.url_counts import UrlCounts, kept
 from proxyweb.queries.urls import ranked_urls
@@ -133,11 +133,10 @@ def url_list(parameters: UrlsQuery) -> Response:
     if context.gdpr():
         for name, field in PERSONAL.items():
             figures[name] = [{**counted, field: mask_mail(counted[field])} for counted in figures[name]]
-    mask_client, mask_user = masks()
-    longest = {**counts.figures["longest"]}
-    longest["clients"] = masked(longest["clients"], mask_client)
-    longest["users"] = masked(longest["users"], mask_user)
-    figures["longest"] = {name: some[: parameters.limit] for name, some in longest.items()}
+    mask_of = dict(zip(MASKED, masks(), strict=True))
+    figures["longest"] = {
+        name: masked(some, mask_of.get(name))[: parameters.limit] for name, some in counts.figures["longest"].items()
+    }
     return success({**bounds(counts.window), **figures})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyweb.ingest.groups import Column
 from proxyweb.ingest.record import WafVerdict
 from proxyweb.waf.bulk import Bulk, ordinary
 from proxyweb.waf.engine import Engine
@@ -19,7 +20,6 @@ from proxyweb.waf.request import AGENT, METHOD, PATH, QUERY, RAW, Value, host_va
 
 Found = frozenset[int]
 Numbers = NDArray[np.int32]
-Flags = NDArray[np.bool_]
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:\d+").fullmatch
 OF_URLS = (RAW, PATH, QUERY)
 UNKNOWN, INNOCENT, GUILTY = 0, 1, 2
@@ -48,8 +48,8 @@ class Inspector:
         self._methods: list[str] = []
         self._prefixes: list[str] = []
         self._agents = [""]
-        self._connects = np.zeros(0, np.bool_)  # by the number of the kind
-        self._unusual = np.zeros(0, np.bool_)  # by the number of the site
+        self._connects = Column()  # 1 or 0 by the number of the kind
+        self._unusual = Column()  # 1 or 0 by the number of the site
         self._in_methods = _Remembered(lambda kinds: self._one_by_one(kinds, self._of_method))
         self._in_agents = _Remembered(lambda agents: self._one_by_one(agents, self._of_agent))
         self._in_hosts = _Remembered(self._hosts)
@@ -60,9 +60,9 @@ class Inspector:
         """Take up the values that a batch brings."""
         methods, prefixes = ([values[0] for values in fresh[name]] for name in ("kind", "site"))
         self._methods += methods
-        self._connects = _with(self._connects, [method == "CONNECT" for method in methods])
+        self._connects.extend([method == "CONNECT" for method in methods])
         self._prefixes += prefixes
-        self._unusual = _with(self._unusual, [not ordinary(prefix) for prefix in prefixes])
+        self._unusual.extend([not ordinary(prefix) for prefix in prefixes])
         self._agents += [agent[0] for agent in fresh["agent"]]
 
     def guilty(
@@ -73,14 +73,14 @@ class Inspector:
         `agents` and `referers` may be empty, for requests without.
         """
         found: defaultdict[int, set[int]] = defaultdict(set)
-        ways = sites * 2 + self._connects[kinds]
+        ways = sites * 2 + self._connects.of(kinds)
         _add(found, self._in_methods.held(kinds))
         _add(found, self._in_agents.held(agents))
         _add(found, self._in_hosts.held(ways))
         longer = np.fromiter(map(bool, rests), np.bool_, len(rests))
         _add(found, self._in_sites.held(ways[~longer]), np.flatnonzero(~longer))
         prefixes = list(map(self._prefixes.__getitem__, sites[longer].tolist()))
-        unusual = np.flatnonzero(self._unusual[sites[longer]]).tolist()
+        unusual = np.flatnonzero(self._unusual.of(sites[longer])).tolist()
         in_urls = self._bulk.in_urls(prefixes, list(filter(None, rests)), unusual)
         _add(found, in_urls.items(), np.flatnonzero(longer))
         referred = [place for place, referer in enumerate(referers) if referer]
@@ -145,10 +145,6 @@ class _Remembered:
             self._state[list(found)] = GUILTY
         guilty = np.flatnonzero(self._state[numbers] == GUILTY)
         return [(place, self._found[int(numbers[place])]) for place in guilty.tolist()]
-
-
-def _with(flags: Flags, more: Sequence[bool]) -> Flags:
-    return np.concatenate((flags, np.array(more, np.bool_)))
 
 
 def _add(
