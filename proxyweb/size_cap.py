@@ -146,6 +146,8 @@ def _telling() -> Iterator[None]:
     except (ProxywebError, sqlite3.Error) as error:
         known = error if isinstance(error, ProxywebError) else translated(error)
         log.warning("the size of the database could not be kept to: %s", known.detail)
+    except OSError as error:
+        log.warning("the size of the database could not be kept to: %s", error.strerror or error)
 
 
 def main() -> None:
