@@ -121,6 +121,15 @@ def upgraded(program: Path, instance: Path) -> None:
     subprocess.run([next_version.PROGRAM[0], "-c", code], env=environment, check=True, timeout=60)
 
 
+@pytest.mark.parametrize("old", ["0002", "0003"], indirect=True)
+def test_what_was_counted_of_urls_is_counted_anew(old: Path) -> None:
+    with closing(connect(database(old))) as conn:
+        conn.execute("INSERT INTO url_counts VALUES ('7d', 0, 1, ?, '{}')", (made.NOW,))
+    prepare(configuration(old), made.clock())
+    with closing(connect(database(old))) as conn:
+        assert conn.execute("SELECT count(*) FROM url_counts").fetchone() == (0,)
+
+
 def test_there_is_a_database_of_every_version() -> None:
     """Missing? Write it with `python -m tests.data.make_database` in a checkout of that version."""
     assert {path.stem for path in made.FOLDER.glob("*.sql")} >= {known_versions()[0], *known_versions()[:-1]}

@@ -1,0 +1,1137 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE audit_head (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    entries INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    seal BLOB NOT NULL
+) STRICT;
+INSERT INTO "audit_head" VALUES(1,8,X'94F76CC92125B2BD2878F0AD849DE42E7F5B026705697686F8B8EDA0F3D6D793',X'39416F77EE07AFFE344491997D45C5AD912357A984FC30838ABDA4DEDA2B1067');
+CREATE TABLE audit_log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    username TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    details TEXT NOT NULL,
+    source_ip TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+INSERT INTO "audit_log" VALUES(1,1770000000,'admin','setting changed','log_retention_days','30 -> 400','192.0.2.1',X'1B2CA0EC71F941C385C9E299B7AF7CE581C32C55A328A010E12B751D6DB043BC');
+INSERT INTO "audit_log" VALUES(2,1770000000,'admin','setting changed','enable_waf','false -> true','192.0.2.1',X'384056888545B9D0126EE740B88F411D0C39D3BCB7AE36FACD2533D580C7DCA6');
+INSERT INTO "audit_log" VALUES(3,1770000000,'admin','setting changed','block_direct_ip','false -> true','192.0.2.1',X'5D2D8D31A52FEB712F1FEB27EE0BF2EC84BF6DFBCEB66830A172ABFA51A83195');
+INSERT INTO "audit_log" VALUES(4,1770000000,'admin','made up','0','','2001:db8::1',X'6BB8401AA1289395985899B80235851F7C075D4658F3B18668E165DBC4895AF4');
+INSERT INTO "audit_log" VALUES(5,1770000001,'admin','made up','1','','2001:db8::1',X'9EFECEAE4AEB76309648F857F315BAB9CED17B4D7BFC357E72B29C1084BCE383');
+INSERT INTO "audit_log" VALUES(6,1770000002,'admin','made up','2','','2001:db8::1',X'8B558AC6B78A5D42CC3C429C7160AB48C9F374CD0DD0D812B5BD16E7FE185D71');
+INSERT INTO "audit_log" VALUES(7,1770000003,'admin','made up','3','','2001:db8::1',X'EFEF45C1BC79C83D87F3BBCEF9541812A0D9EA8E197183B0DEC565813F3DBB68');
+INSERT INTO "audit_log" VALUES(8,1770000004,'admin','made up','4','','2001:db8::1',X'94F76CC92125B2BD2878F0AD849DE42E7F5B026705697686F8B8EDA0F3D6D793');
+CREATE TABLE client_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL, hosts BLOB NOT NULL) STRICT;
+CREATE TABLE clients (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "clients" VALUES(1,'127.0.0.1');
+INSERT INTO "clients" VALUES(2,'::1');
+INSERT INTO "clients" VALUES(3,'192.0.2.7');
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO "counters" VALUES('accounts',2);
+INSERT INTO "counters" VALUES('audit',8);
+INSERT INTO "counters" VALUES('deletions',1);
+INSERT INTO "counters" VALUES('enrichment',2096393704);
+INSERT INTO "counters" VALUES('last_import',1795745411);
+INSERT INTO "counters" VALUES('logs',5);
+INSERT INTO "counters" VALUES('next_id',299);
+INSERT INTO "counters" VALUES('recent_from',498769);
+INSERT INTO "counters" VALUES('settings',1);
+CREATE TABLE daily_agents (
+    day INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, agent_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_agents" VALUES(20779,1,30,25850,102);
+INSERT INTO "daily_agents" VALUES(20779,2,10,20966,201);
+INSERT INTO "daily_agents" VALUES(20779,3,2,200494,1);
+INSERT INTO "daily_agents" VALUES(20779,4,2,454,0);
+INSERT INTO "daily_agents" VALUES(20779,5,2,458,0);
+INSERT INTO "daily_agents" VALUES(20779,6,2,7016,0);
+INSERT INTO "daily_agents" VALUES(20779,7,2,458,0);
+INSERT INTO "daily_agents" VALUES(20779,8,2,458,0);
+INSERT INTO "daily_agents" VALUES(20779,9,2,456,0);
+INSERT INTO "daily_agents" VALUES(20779,10,1,228,0);
+INSERT INTO "daily_agents" VALUES(20779,11,2,456,0);
+INSERT INTO "daily_agents" VALUES(20779,12,1,228,0);
+CREATE TABLE daily_clients (
+    day INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, client_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_clients" VALUES(20486,3,1,0,7,0,1770000000000,1);
+INSERT INTO "daily_clients" VALUES(20779,1,288,39,651801,84777,1795380497001,1474);
+INSERT INTO "daily_clients" VALUES(20779,2,9,3,11700,213,1795380496255,4);
+CREATE TABLE daily_extensions (
+    day INTEGER NOT NULL,
+    extension_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, extension_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_extensions" VALUES(20779,1,3,687,0);
+INSERT INTO "daily_extensions" VALUES(20779,2,3,687,0);
+INSERT INTO "daily_extensions" VALUES(20779,3,3,681,0);
+INSERT INTO "daily_extensions" VALUES(20779,4,3,687,0);
+INSERT INTO "daily_extensions" VALUES(20779,5,6,1374,0);
+CREATE TABLE daily_hosts (
+    day INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, host_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_hosts" VALUES(20486,14,1,0,7,1);
+INSERT INTO "daily_hosts" VALUES(20779,1,216,21,455748,654);
+INSERT INTO "daily_hosts" VALUES(20779,2,3,0,687,0);
+INSERT INTO "daily_hosts" VALUES(20779,3,3,0,10269,204);
+INSERT INTO "daily_hosts" VALUES(20779,4,6,0,807,410);
+INSERT INTO "daily_hosts" VALUES(20779,5,3,0,687,2);
+INSERT INTO "daily_hosts" VALUES(20779,6,3,3,10302,0);
+INSERT INTO "daily_hosts" VALUES(20779,7,12,12,41406,0);
+INSERT INTO "daily_hosts" VALUES(20779,8,6,6,20592,0);
+INSERT INTO "daily_hosts" VALUES(20779,9,3,0,11094,0);
+INSERT INTO "daily_hosts" VALUES(20779,10,33,0,85602,208);
+INSERT INTO "daily_hosts" VALUES(20779,11,3,0,10788,0);
+INSERT INTO "daily_hosts" VALUES(20779,12,3,0,10776,0);
+INSERT INTO "daily_hosts" VALUES(20779,13,3,0,4743,0);
+CREATE TABLE daily_kinds (
+    day INTEGER NOT NULL,
+    kind_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, kind_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_kinds" VALUES(20486,132,1,7,1);
+INSERT INTO "daily_kinds" VALUES(20779,1,26,8074,4);
+INSERT INTO "daily_kinds" VALUES(20779,2,1,100247,1);
+INSERT INTO "daily_kinds" VALUES(20779,3,1,227,0);
+INSERT INTO "daily_kinds" VALUES(20779,4,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,5,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,6,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,7,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,8,1,232,0);
+INSERT INTO "daily_kinds" VALUES(20779,9,1,231,0);
+INSERT INTO "daily_kinds" VALUES(20779,10,1,226,0);
+INSERT INTO "daily_kinds" VALUES(20779,11,32,109424,0);
+INSERT INTO "daily_kinds" VALUES(20779,12,1,216,0);
+INSERT INTO "daily_kinds" VALUES(20779,13,1,253,0);
+INSERT INTO "daily_kinds" VALUES(20779,14,1,248,0);
+INSERT INTO "daily_kinds" VALUES(20779,15,1,245,0);
+INSERT INTO "daily_kinds" VALUES(20779,16,1,245,0);
+INSERT INTO "daily_kinds" VALUES(20779,17,1,257,0);
+INSERT INTO "daily_kinds" VALUES(20779,18,2,3712,0);
+INSERT INTO "daily_kinds" VALUES(20779,19,2,1862,0);
+INSERT INTO "daily_kinds" VALUES(20779,20,2,614,0);
+INSERT INTO "daily_kinds" VALUES(20779,21,2,614,0);
+INSERT INTO "daily_kinds" VALUES(20779,22,1,945,0);
+INSERT INTO "daily_kinds" VALUES(20779,23,2,0,101);
+INSERT INTO "daily_kinds" VALUES(20779,24,1,3423,102);
+INSERT INTO "daily_kinds" VALUES(20779,25,6,9237,812);
+INSERT INTO "daily_kinds" VALUES(20779,26,2,0,0);
+INSERT INTO "daily_kinds" VALUES(20779,27,5,17262,0);
+INSERT INTO "daily_kinds" VALUES(20779,28,1,3466,0);
+INSERT INTO "daily_kinds" VALUES(20779,29,2,6880,0);
+INSERT INTO "daily_kinds" VALUES(20779,30,2,7046,103);
+INSERT INTO "daily_kinds" VALUES(20779,31,1,3486,0);
+INSERT INTO "daily_kinds" VALUES(20779,32,1,3466,0);
+INSERT INTO "daily_kinds" VALUES(20779,33,1,359,0);
+INSERT INTO "daily_kinds" VALUES(20779,34,2,0,0);
+INSERT INTO "daily_kinds" VALUES(20779,35,1,3510,1);
+INSERT INTO "daily_kinds" VALUES(20779,36,3,10620,19);
+INSERT INTO "daily_kinds" VALUES(20779,37,10,2280,0);
+INSERT INTO "daily_kinds" VALUES(20779,38,1,229,1);
+INSERT INTO "daily_kinds" VALUES(20779,39,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,40,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,41,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,42,2,6816,0);
+INSERT INTO "daily_kinds" VALUES(20779,43,8,0,0);
+INSERT INTO "daily_kinds" VALUES(20779,44,2,6816,2);
+INSERT INTO "daily_kinds" VALUES(20779,45,8,29808,0);
+INSERT INTO "daily_kinds" VALUES(20779,46,2,6786,0);
+INSERT INTO "daily_kinds" VALUES(20779,47,1,3403,0);
+INSERT INTO "daily_kinds" VALUES(20779,48,2,7176,0);
+INSERT INTO "daily_kinds" VALUES(20779,49,2,3162,0);
+INSERT INTO "daily_kinds" VALUES(20779,50,2,7326,0);
+INSERT INTO "daily_kinds" VALUES(20779,51,26,8074,4);
+INSERT INTO "daily_kinds" VALUES(20779,52,1,100247,1);
+INSERT INTO "daily_kinds" VALUES(20779,53,1,227,0);
+INSERT INTO "daily_kinds" VALUES(20779,54,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,55,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,56,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,57,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,58,1,232,0);
+INSERT INTO "daily_kinds" VALUES(20779,59,1,231,0);
+INSERT INTO "daily_kinds" VALUES(20779,60,1,226,0);
+INSERT INTO "daily_kinds" VALUES(20779,61,1,207,0);
+INSERT INTO "daily_kinds" VALUES(20779,62,1,216,0);
+INSERT INTO "daily_kinds" VALUES(20779,63,1,253,0);
+INSERT INTO "daily_kinds" VALUES(20779,64,1,248,0);
+INSERT INTO "daily_kinds" VALUES(20779,65,1,245,0);
+INSERT INTO "daily_kinds" VALUES(20779,66,1,245,0);
+INSERT INTO "daily_kinds" VALUES(20779,67,1,257,0);
+INSERT INTO "daily_kinds" VALUES(20779,68,1,255,0);
+INSERT INTO "daily_kinds" VALUES(20779,69,1,945,0);
+INSERT INTO "daily_kinds" VALUES(20779,70,1,0,101);
+INSERT INTO "daily_kinds" VALUES(20779,71,1,3423,102);
+INSERT INTO "daily_kinds" VALUES(20779,72,1,3457,0);
+INSERT INTO "daily_kinds" VALUES(20779,73,1,0,0);
+INSERT INTO "daily_kinds" VALUES(20779,74,4,13754,0);
+INSERT INTO "daily_kinds" VALUES(20779,75,1,3466,0);
+INSERT INTO "daily_kinds" VALUES(20779,76,2,6880,0);
+INSERT INTO "daily_kinds" VALUES(20779,77,1,3698,0);
+INSERT INTO "daily_kinds" VALUES(20779,78,1,3486,0);
+INSERT INTO "daily_kinds" VALUES(20779,79,1,3466,0);
+INSERT INTO "daily_kinds" VALUES(20779,80,1,359,0);
+INSERT INTO "daily_kinds" VALUES(20779,81,1,0,0);
+INSERT INTO "daily_kinds" VALUES(20779,82,1,3510,1);
+INSERT INTO "daily_kinds" VALUES(20779,83,1,3508,0);
+INSERT INTO "daily_kinds" VALUES(20779,84,3,10620,19);
+INSERT INTO "daily_kinds" VALUES(20779,85,10,2280,0);
+INSERT INTO "daily_kinds" VALUES(20779,86,1,229,1);
+INSERT INTO "daily_kinds" VALUES(20779,87,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,88,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,89,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,90,1,0,0);
+INSERT INTO "daily_kinds" VALUES(20779,91,1,3403,0);
+INSERT INTO "daily_kinds" VALUES(20779,92,1,3348,103);
+INSERT INTO "daily_kinds" VALUES(20779,93,1,227,0);
+INSERT INTO "daily_kinds" VALUES(20779,94,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,95,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,96,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,97,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,98,1,216,0);
+INSERT INTO "daily_kinds" VALUES(20779,99,1,253,0);
+INSERT INTO "daily_kinds" VALUES(20779,100,1,248,0);
+INSERT INTO "daily_kinds" VALUES(20779,101,1,245,0);
+INSERT INTO "daily_kinds" VALUES(20779,102,1,245,0);
+INSERT INTO "daily_kinds" VALUES(20779,103,1,257,0);
+INSERT INTO "daily_kinds" VALUES(20779,104,2,3712,0);
+INSERT INTO "daily_kinds" VALUES(20779,105,1,931,0);
+INSERT INTO "daily_kinds" VALUES(20779,106,1,307,0);
+INSERT INTO "daily_kinds" VALUES(20779,107,1,307,0);
+INSERT INTO "daily_kinds" VALUES(20779,108,1,945,0);
+INSERT INTO "daily_kinds" VALUES(20779,109,1,3423,0);
+INSERT INTO "daily_kinds" VALUES(20779,110,5,17262,0);
+INSERT INTO "daily_kinds" VALUES(20779,111,1,3466,0);
+INSERT INTO "daily_kinds" VALUES(20779,112,2,6880,0);
+INSERT INTO "daily_kinds" VALUES(20779,113,2,7046,0);
+INSERT INTO "daily_kinds" VALUES(20779,114,1,3486,0);
+INSERT INTO "daily_kinds" VALUES(20779,115,1,3466,0);
+INSERT INTO "daily_kinds" VALUES(20779,116,1,359,0);
+INSERT INTO "daily_kinds" VALUES(20779,117,1,3510,0);
+INSERT INTO "daily_kinds" VALUES(20779,118,3,10620,0);
+INSERT INTO "daily_kinds" VALUES(20779,119,10,2280,0);
+INSERT INTO "daily_kinds" VALUES(20779,120,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,121,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,122,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,123,1,229,0);
+INSERT INTO "daily_kinds" VALUES(20779,124,1,3408,0);
+INSERT INTO "daily_kinds" VALUES(20779,125,1,3408,0);
+INSERT INTO "daily_kinds" VALUES(20779,126,4,14904,0);
+INSERT INTO "daily_kinds" VALUES(20779,127,1,3393,0);
+INSERT INTO "daily_kinds" VALUES(20779,128,1,3403,0);
+INSERT INTO "daily_kinds" VALUES(20779,129,1,3588,0);
+INSERT INTO "daily_kinds" VALUES(20779,130,1,1581,0);
+INSERT INTO "daily_kinds" VALUES(20779,131,1,3663,0);
+CREATE TABLE daily_services (
+    day INTEGER NOT NULL,
+    service_id INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, service_id, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE daily_waf_blocks (
+    day INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    PRIMARY KEY (day, host_id, agent_id, waf_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_waf_blocks" VALUES(20779,1,6,1,1);
+CREATE TABLE daily_waf_verdicts (
+    day INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    entropy INTEGER NOT NULL,
+    high_entropy INTEGER NOT NULL,
+    PRIMARY KEY (day, waf_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "daily_waf_verdicts" VALUES(20779,1,1,1,4809,0);
+INSERT INTO "daily_waf_verdicts" VALUES(20779,2,1,0,4256,0);
+CREATE TABLE domain_blacklist (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    domain TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL,
+    added_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO "domain_blacklist" VALUES(1,'tracker.example','Follows people',1770000000);
+CREATE TABLE domains (id INTEGER PRIMARY KEY, domain TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "domains" VALUES(1,'origin.test');
+INSERT INTO "domains" VALUES(2,'nosuch.test');
+INSERT INTO "domains" VALUES(3,'::1');
+INSERT INTO "domains" VALUES(4,'origin6.test');
+INSERT INTO "domains" VALUES(5,'banned.test');
+INSERT INTO "domains" VALUES(6,'127.0.0.9');
+INSERT INTO "domains" VALUES(7,'squid.test');
+INSERT INTO "domains" VALUES(8,'');
+INSERT INTO "domains" VALUES(9,'ahmet');
+INSERT INTO "domains" VALUES(10,'a b');
+INSERT INTO "domains" VALUES(11,'localhost');
+INSERT INTO "domains" VALUES(12,'odd.test');
+CREATE TABLE extensions (id INTEGER PRIMARY KEY, extension TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "extensions" VALUES(0,'');
+INSERT INTO "extensions" VALUES(1,'.html');
+INSERT INTO "extensions" VALUES(2,'.css');
+INSERT INTO "extensions" VALUES(3,'.pdf');
+INSERT INTO "extensions" VALUES(4,'.bin');
+INSERT INTO "extensions" VALUES(5,'.doc');
+CREATE TABLE first_seen (
+    subject TEXT NOT NULL CHECK (subject IN ('domain', 'service', 'client')),
+    subject_id INTEGER NOT NULL,
+    of_client_id INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, subject_id, of_client_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "first_seen" VALUES('client',1,0,1,1795380495000);
+INSERT INTO "first_seen" VALUES('client',2,0,2,1795380495000);
+INSERT INTO "first_seen" VALUES('client',3,0,3,1770000000000);
+INSERT INTO "first_seen" VALUES('domain',1,0,1,1795380495000);
+INSERT INTO "first_seen" VALUES('domain',2,0,1,1795380495000);
+INSERT INTO "first_seen" VALUES('domain',3,0,1,1795380495000);
+INSERT INTO "first_seen" VALUES('domain',4,0,2,1795380495000);
+INSERT INTO "first_seen" VALUES('domain',5,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',6,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',7,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',8,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',9,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',10,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',11,0,1,1795380496000);
+INSERT INTO "first_seen" VALUES('domain',12,0,3,1770000000000);
+CREATE TABLE five_minute_requests (
+    five_minutes INTEGER PRIMARY KEY,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL
+) STRICT;
+INSERT INTO "five_minute_requests" VALUES(5900000,1,0,7,0);
+INSERT INTO "five_minute_requests" VALUES(5984601,297,42,663501,84990);
+CREATE TABLE host_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
+CREATE TABLE hosts (
+    id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL UNIQUE,
+    is_address INTEGER NOT NULL,
+    domain_id INTEGER NOT NULL REFERENCES domains (id),
+    service_id INTEGER NOT NULL REFERENCES services (id)
+) STRICT;
+INSERT INTO "hosts" VALUES(1,'origin.test',0,1,0);
+INSERT INTO "hosts" VALUES(2,'www.origin.test',0,1,0);
+INSERT INTO "hosts" VALUES(3,'nosuch.test',0,2,0);
+INSERT INTO "hosts" VALUES(4,'::1',1,3,0);
+INSERT INTO "hosts" VALUES(5,'origin6.test',0,4,0);
+INSERT INTO "hosts" VALUES(6,'banned.test',0,5,0);
+INSERT INTO "hosts" VALUES(7,'www.banned.test',0,5,0);
+INSERT INTO "hosts" VALUES(8,'127.0.0.9',1,6,0);
+INSERT INTO "hosts" VALUES(9,'squid.test',0,7,0);
+INSERT INTO "hosts" VALUES(10,'',0,8,0);
+INSERT INTO "hosts" VALUES(11,'ahmet',0,9,0);
+INSERT INTO "hosts" VALUES(12,'a b',0,10,0);
+INSERT INTO "hosts" VALUES(13,'localhost',0,11,0);
+INSERT INTO "hosts" VALUES(14,'odd.test',0,12,0);
+CREATE TABLE hourly_agents (
+    hour INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, agent_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_clients (
+    hour INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_extensions (
+    hour INTEGER NOT NULL,
+    extension_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, extension_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_hosts (
+    hour INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, host_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_kinds (
+    hour INTEGER NOT NULL,
+    kind_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, kind_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_requests (
+    hour INTEGER PRIMARY KEY,
+    requests INTEGER NOT NULL,
+    policy INTEGER NOT NULL,
+    waf INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
+    terminated INTEGER NOT NULL,
+    auth INTEGER NOT NULL,
+    ip_blocks INTEGER NOT NULL,
+    ip_passed INTEGER NOT NULL,
+    opaque INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    misses INTEGER NOT NULL,
+    hit_bytes INTEGER NOT NULL,
+    miss_bytes INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL
+, elapsed_ms INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO "hourly_requests" VALUES(491666,1,0,0,0,0,0,0,0,0,0,1,0,7,7,0,1);
+INSERT INTO "hourly_requests" VALUES(498716,297,38,1,3,0,9,6,6,6,12,189,7470,392346,663501,84990,1478);
+CREATE TABLE hourly_services (
+    hour INTEGER NOT NULL,
+    service_id INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, service_id, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_waf_blocks (
+    hour INTEGER NOT NULL,
+    host_id INTEGER NOT NULL,
+    agent_id INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    PRIMARY KEY (hour, host_id, agent_id, waf_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hourly_waf_verdicts (
+    hour INTEGER NOT NULL,
+    waf_id INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    entropy INTEGER NOT NULL,
+    high_entropy INTEGER NOT NULL,
+    PRIMARY KEY (hour, waf_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ip_blacklist (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    network TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL,
+    added_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO "ip_blacklist" VALUES(1,'192.168.20.0/24','Guests',1770000000);
+CREATE TABLE kind_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
+CREATE TABLE log_zones (
+    zone INTEGER PRIMARY KEY,
+    rows INTEGER NOT NULL,
+    min_ms INTEGER NOT NULL,
+    max_ms INTEGER NOT NULL,
+    min_bytes INTEGER NOT NULL,
+    max_bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO "log_zones" VALUES(0,298,1770000000000,1795380497001,0,100247);
+CREATE TABLE login_failures (id INTEGER PRIMARY KEY, address TEXT NOT NULL, failed_at INTEGER NOT NULL) STRICT;
+CREATE TABLE peers (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "peers" VALUES(0,'');
+INSERT INTO "peers" VALUES(1,'127.0.0.1');
+INSERT INTO "peers" VALUES(2,'::1');
+CREATE TABLE proxy_logs (
+    id INTEGER PRIMARY KEY,
+    time_ms INTEGER NOT NULL,
+    elapsed_ms INTEGER NOT NULL,
+    client_id INTEGER NOT NULL,
+    kind_id INTEGER NOT NULL,
+    site_id INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    peer_id INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    rest TEXT NOT NULL,
+    agent_id INTEGER NOT NULL DEFAULT 0,
+    bytes_in INTEGER NOT NULL DEFAULT 0,
+    waf_id INTEGER NOT NULL DEFAULT 0,
+    referer TEXT NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO "proxy_logs" VALUES(1,1795380495586,1,1,1,1,229,1,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(2,1795380495587,0,1,1,1,229,1,0,'index.html',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(3,1795380495588,0,1,1,2,229,1,0,'style.css',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(4,1795380495590,1,1,2,1,100247,1,0,'bytes/100000',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(5,1795380495591,0,1,3,1,227,1,0,'report.pdf',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(6,1795380495592,0,1,4,1,229,1,0,'form',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(7,1795380495593,0,1,5,1,229,1,0,'upload.bin',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(8,1795380495594,0,1,6,1,229,1,0,'thing/7',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(9,1795380495594,0,1,7,1,229,1,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(10,1795380495595,0,1,8,1,232,1,0,'type?ct=image/png',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(11,1795380495596,0,1,1,1,247,1,0,'type?ct=text/html%3B%20charset%3Dutf-8',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(12,1795380495597,0,1,9,1,231,1,0,'type?ct=caf%E9%20%22x%22',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(13,1795380495597,0,1,10,1,226,1,0,'type?ct=pw1',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(14,1795380495598,0,1,11,1,207,1,0,'type',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(15,1795380495599,0,1,12,1,216,1,0,'204',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(16,1795380495600,0,1,13,1,253,1,0,'301',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(17,1795380495600,0,1,14,1,248,1,0,'401',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(18,1795380495601,0,1,15,1,245,1,0,'403',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(19,1795380495602,0,1,16,1,245,1,0,'404',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(20,1795380495603,0,1,17,1,257,1,0,'500',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(21,1795380495603,0,1,18,1,255,1,0,'503',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(22,1795380495604,0,1,1,1,925,1,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(23,1795380495604,0,1,19,1,931,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(24,1795380495605,0,1,20,1,307,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(25,1795380495605,0,1,21,1,307,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(26,1795380495606,0,1,1,1,925,1,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(27,1795380495606,0,1,1,1,939,1,0,'stale',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(28,1795380495607,0,1,22,1,945,1,0,'stale',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(29,1795380495709,101,1,23,1,0,1,0,'slow/400',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(30,1795380495824,102,1,24,3,3423,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(31,1795380495826,0,1,18,4,3457,1,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(32,1795380495828,1,2,1,1,229,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(33,1795380495830,0,1,1,5,229,2,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(34,1795380495831,1,2,1,6,229,2,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(35,1795380496033,201,1,25,7,3039,1,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(36,1795380496241,205,1,25,8,40,2,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(37,1795380496253,0,1,26,9,0,1,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(38,1795380496254,0,1,27,10,3434,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(39,1795380496254,0,1,28,11,3466,0,0,'login?user=x',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(40,1795380496255,0,1,29,12,3446,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(41,1795380496255,0,2,27,11,3442,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(42,1795380496256,0,1,27,13,3430,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(43,1795380496256,0,1,29,14,3434,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(44,1795380496257,0,1,27,15,3448,0,0,'pub/',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(45,1795380496257,0,1,30,16,3698,0,0,'squid-internal-mgr/offline_toggle',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(46,1795380496258,0,1,31,1,3486,0,0,'p451',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(47,1795380496258,0,1,32,1,3466,0,0,'p404',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(48,1795380496259,0,1,33,1,359,0,0,'p302?from=here',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(49,1795380496259,0,1,34,1,0,0,0,'reset',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(50,1795380496261,1,1,35,1,3510,1,0,'type?ct=application/x-msdownload',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(51,1795380496262,0,1,27,1,3508,0,0,'item?id=1+UNION+SELECT+password',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(52,1795380496262,0,1,1,1,229,1,0,'?file=../../etc/passwd',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(53,1795380496263,0,1,36,1,3540,0,0,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(54,1795380496283,19,1,36,1,3540,0,1,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(55,1795380496284,0,1,36,1,3540,0,0,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(56,1795380496286,0,1,1,1,229,1,2,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(57,1795380496287,0,1,37,1,228,1,3,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(58,1795380496287,0,1,37,1,228,1,4,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(59,1795380496288,0,1,37,1,228,1,5,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(60,1795380496289,0,1,37,1,228,1,6,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(61,1795380496290,0,1,37,1,228,1,7,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(62,1795380496291,0,1,37,1,228,1,8,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(63,1795380496292,1,1,38,1,229,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(64,1795380496293,0,1,39,1,229,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(65,1795380496294,0,1,40,1,229,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(66,1795380496295,0,1,41,1,229,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(67,1795380496295,0,1,1,1,229,1,0,'my file.doc',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(68,1795380496296,0,1,1,1,229,1,0,'x - HIER_NONE/- text/html',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(69,1795380496296,0,1,1,1,229,1,0,'x - HIER_NONE/- text/html pw1 1 200 ua ref ERR_X -',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(70,1795380496297,0,1,1,1,229,1,0,'x - HIER_NONE/- text/html pw1 1 200 ua ref - - sqli 99 1',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(71,1795380496298,0,1,1,1,229,1,0,'café',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(72,1795380496298,0,1,1,1,229,1,0,'caf%C3%A9?q=%E6%97%A5',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(73,1795380496299,0,1,1,1,229,1,0,'caf%E9?q=100%25&r=%zz',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(74,1795380496299,0,1,1,1,229,1,0,'a"b''c<d>{e}|f\g^h`i[j]~',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(75,1795380496300,0,1,1,1,229,1,0,'a%09b%0Bc',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(76,1795380496301,0,1,1,1,229,1,0,'?',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(77,1795380496301,0,1,1,1,229,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(78,1795380496302,0,1,37,1,228,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(79,1795380496302,0,1,37,1,228,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(80,1795380496303,0,1,37,1,228,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(81,1795380496303,0,1,37,1,228,1,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(82,1795380496304,0,1,42,17,3408,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(83,1795380496610,0,1,43,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(84,1795380496625,1,1,44,17,3408,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(85,1795380496626,0,1,45,19,3608,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(86,1795380496626,0,1,45,20,3596,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(87,1795380496627,0,1,45,21,3592,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(88,1795380496627,0,1,45,17,4108,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(89,1795380496628,0,1,46,1,3393,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(90,1795380496628,0,1,43,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(91,1795380496628,0,1,47,22,3403,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(92,1795380496732,103,1,30,23,3348,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(93,1795380496736,0,1,48,24,3588,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(94,1795380496736,0,1,43,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(95,1795380496737,0,1,49,25,1581,0,0,'counters',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(96,1795380496739,0,1,50,26,3663,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(97,1795380496999,1,1,1,1,229,1,0,'search?',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(98,1795380497000,0,1,1,1,229,1,0,'myfile.doc?',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(99,1795380497001,0,1,1,1,229,1,0,'plain',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(100,1795380495586,1,1,51,1,229,1,0,'',1,154,0,'');
+INSERT INTO "proxy_logs" VALUES(101,1795380495587,0,1,51,1,229,1,0,'index.html',2,260,0,'http://www.origin.test/search?q=proxy%20logs');
+INSERT INTO "proxy_logs" VALUES(102,1795380495588,0,1,51,2,229,1,0,'style.css',2,254,0,'http://origin.test:18080/index.html');
+INSERT INTO "proxy_logs" VALUES(103,1795380495590,1,1,52,1,100247,1,0,'bytes/100000',3,106,0,'');
+INSERT INTO "proxy_logs" VALUES(104,1795380495591,0,1,53,1,227,1,0,'report.pdf',4,104,0,'');
+INSERT INTO "proxy_logs" VALUES(105,1795380495592,0,1,54,1,229,1,0,'form',5,142,0,'');
+INSERT INTO "proxy_logs" VALUES(106,1795380495593,0,1,55,1,229,1,0,'upload.bin',0,5102,0,'');
+INSERT INTO "proxy_logs" VALUES(107,1795380495594,0,1,56,1,229,1,0,'thing/7',0,80,0,'');
+INSERT INTO "proxy_logs" VALUES(108,1795380495594,0,1,57,1,229,1,0,'',0,74,0,'');
+INSERT INTO "proxy_logs" VALUES(109,1795380495595,0,1,58,1,232,1,0,'type?ct=image/png',1,171,0,'');
+INSERT INTO "proxy_logs" VALUES(110,1795380495596,0,1,51,1,247,1,0,'type?ct=text/html%3B%20charset%3Dutf-8',0,108,0,'');
+INSERT INTO "proxy_logs" VALUES(111,1795380495597,0,1,59,1,231,1,0,'type?ct=caf%E9%20%22x%22',0,94,0,'');
+INSERT INTO "proxy_logs" VALUES(112,1795380495597,0,1,60,1,226,1,0,'type?ct=pw1',0,81,0,'');
+INSERT INTO "proxy_logs" VALUES(113,1795380495598,0,1,61,1,207,1,0,'type',0,74,0,'');
+INSERT INTO "proxy_logs" VALUES(114,1795380495599,0,1,62,1,216,1,0,'204',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(115,1795380495600,0,1,63,1,253,1,0,'301',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(116,1795380495600,0,1,64,1,248,1,0,'401',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(117,1795380495601,0,1,65,1,245,1,0,'403',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(118,1795380495602,0,1,66,1,245,1,0,'404',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(119,1795380495603,0,1,67,1,257,1,0,'500',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(120,1795380495603,0,1,68,1,255,1,0,'503',1,157,0,'');
+INSERT INTO "proxy_logs" VALUES(121,1795380495604,0,1,51,1,925,1,0,'cache',0,75,0,'');
+INSERT INTO "proxy_logs" VALUES(122,1795380495604,0,1,19,1,931,0,0,'cache',0,75,0,'');
+INSERT INTO "proxy_logs" VALUES(123,1795380495605,0,1,20,1,307,0,0,'cache',0,125,0,'');
+INSERT INTO "proxy_logs" VALUES(124,1795380495605,0,1,21,1,307,0,0,'cache',0,97,0,'');
+INSERT INTO "proxy_logs" VALUES(125,1795380495606,0,1,51,1,925,1,0,'cache',0,100,0,'');
+INSERT INTO "proxy_logs" VALUES(126,1795380495606,0,1,51,1,939,1,0,'stale',0,75,0,'');
+INSERT INTO "proxy_logs" VALUES(127,1795380495607,0,1,69,1,945,1,0,'stale',0,75,0,'');
+INSERT INTO "proxy_logs" VALUES(128,1795380495709,101,1,70,1,0,1,0,'slow/400',1,162,0,'');
+INSERT INTO "proxy_logs" VALUES(129,1795380495824,102,1,71,3,3423,0,0,'',0,64,0,'');
+INSERT INTO "proxy_logs" VALUES(130,1795380495826,0,1,72,4,3457,1,0,'',0,66,0,'');
+INSERT INTO "proxy_logs" VALUES(131,1795380495828,1,2,51,1,229,1,0,'ok',0,72,0,'');
+INSERT INTO "proxy_logs" VALUES(132,1795380495830,0,1,51,5,229,2,0,'ok',0,66,0,'');
+INSERT INTO "proxy_logs" VALUES(133,1795380495831,1,2,51,6,229,2,0,'ok',0,73,0,'');
+INSERT INTO "proxy_logs" VALUES(134,1795380496033,201,1,25,7,3039,1,0,'',2,3191,0,'');
+INSERT INTO "proxy_logs" VALUES(135,1795380496241,205,1,25,8,40,2,0,'',0,61,0,'');
+INSERT INTO "proxy_logs" VALUES(136,1795380496253,0,1,73,9,0,1,0,'',0,62,0,'');
+INSERT INTO "proxy_logs" VALUES(137,1795380496254,0,1,74,10,3434,0,0,'',1,148,0,'');
+INSERT INTO "proxy_logs" VALUES(138,1795380496254,0,1,75,11,3466,0,0,'login?user=x',0,100,0,'');
+INSERT INTO "proxy_logs" VALUES(139,1795380496255,0,1,76,12,3446,0,0,'',2,193,0,'');
+INSERT INTO "proxy_logs" VALUES(140,1795380496255,0,2,74,11,3442,0,0,'',0,68,0,'');
+INSERT INTO "proxy_logs" VALUES(141,1795380496256,0,1,74,13,3430,0,0,'',0,62,0,'');
+INSERT INTO "proxy_logs" VALUES(142,1795380496256,0,1,76,14,3434,0,0,'',0,62,0,'');
+INSERT INTO "proxy_logs" VALUES(143,1795380496257,0,1,74,15,3448,0,0,'pub/',0,71,0,'');
+INSERT INTO "proxy_logs" VALUES(144,1795380496257,0,1,77,16,3698,0,0,'squid-internal-mgr/offline_toggle',0,102,0,'');
+INSERT INTO "proxy_logs" VALUES(145,1795380496258,0,1,78,1,3486,0,0,'p451',1,158,0,'');
+INSERT INTO "proxy_logs" VALUES(146,1795380496258,0,1,79,1,3466,0,0,'p404',1,158,0,'');
+INSERT INTO "proxy_logs" VALUES(147,1795380496259,0,1,80,1,359,0,0,'p302?from=here',1,168,0,'');
+INSERT INTO "proxy_logs" VALUES(148,1795380496259,0,1,81,1,0,0,0,'reset',1,159,0,'');
+INSERT INTO "proxy_logs" VALUES(149,1795380496261,1,1,82,1,3510,1,0,'type?ct=application/x-msdownload',0,102,0,'');
+INSERT INTO "proxy_logs" VALUES(150,1795380496262,0,1,83,1,3508,0,0,'item?id=1+UNION+SELECT+password',6,125,1,'');
+INSERT INTO "proxy_logs" VALUES(151,1795380496262,0,1,51,1,229,1,0,'?file=../../etc/passwd',7,115,2,'');
+INSERT INTO "proxy_logs" VALUES(152,1795380496263,0,1,84,1,3540,0,0,'members',2,202,0,'');
+INSERT INTO "proxy_logs" VALUES(153,1795380496283,19,1,84,1,3540,0,1,'members',0,126,0,'');
+INSERT INTO "proxy_logs" VALUES(154,1795380496284,0,1,84,1,3540,0,0,'members',0,110,0,'');
+INSERT INTO "proxy_logs" VALUES(155,1795380496286,0,1,51,1,229,1,2,'members',0,122,0,'');
+INSERT INTO "proxy_logs" VALUES(156,1795380496287,0,1,85,1,228,1,3,'members',0,130,0,'');
+INSERT INTO "proxy_logs" VALUES(157,1795380496287,0,1,85,1,228,1,4,'members',0,126,0,'');
+INSERT INTO "proxy_logs" VALUES(158,1795380496288,0,1,85,1,228,1,5,'members',0,122,0,'');
+INSERT INTO "proxy_logs" VALUES(159,1795380496289,0,1,85,1,228,1,6,'members',0,122,0,'');
+INSERT INTO "proxy_logs" VALUES(160,1795380496290,0,1,85,1,228,1,7,'members',0,122,0,'');
+INSERT INTO "proxy_logs" VALUES(161,1795380496291,0,1,85,1,228,1,8,'members',0,146,0,'');
+INSERT INTO "proxy_logs" VALUES(162,1795380496292,1,1,86,1,229,1,0,'ok',0,76,0,'');
+INSERT INTO "proxy_logs" VALUES(163,1795380496293,0,1,87,1,229,1,0,'ok',0,73,0,'');
+INSERT INTO "proxy_logs" VALUES(164,1795380496294,0,1,88,1,229,1,0,'ok',0,77,0,'');
+INSERT INTO "proxy_logs" VALUES(165,1795380496295,0,1,89,1,229,1,0,'ok',0,84,0,'');
+INSERT INTO "proxy_logs" VALUES(166,1795380496295,0,1,51,1,229,1,0,'my file.doc',0,81,0,'');
+INSERT INTO "proxy_logs" VALUES(167,1795380496296,0,1,51,1,229,1,0,'x - HIER_NONE/- text/html',0,95,0,'');
+INSERT INTO "proxy_logs" VALUES(168,1795380496296,0,1,51,1,229,1,0,'x - HIER_NONE/- text/html pw1 1 200 ua ref ERR_X -',0,120,0,'');
+INSERT INTO "proxy_logs" VALUES(169,1795380496297,0,1,51,1,229,1,0,'x - HIER_NONE/- text/html pw1 1 200 ua ref - - sqli 99 1',0,126,0,'');
+INSERT INTO "proxy_logs" VALUES(170,1795380496298,0,1,51,1,229,1,0,'café',0,74,0,'');
+INSERT INTO "proxy_logs" VALUES(171,1795380496298,0,1,51,1,229,1,0,'caf%C3%A9?q=%E6%97%A5',0,81,0,'');
+INSERT INTO "proxy_logs" VALUES(172,1795380496299,0,1,51,1,229,1,0,'caf%E9?q=100%25&r=%zz',0,91,0,'');
+INSERT INTO "proxy_logs" VALUES(173,1795380496299,0,1,51,1,229,1,0,'a"b''c<d>{e}|f\g^h`i[j]~',0,93,0,'');
+INSERT INTO "proxy_logs" VALUES(174,1795380496300,0,1,51,1,229,1,0,'a%09b%0Bc',0,75,0,'');
+INSERT INTO "proxy_logs" VALUES(175,1795380496301,0,1,51,1,229,1,0,'?',0,71,0,'');
+INSERT INTO "proxy_logs" VALUES(176,1795380496301,0,1,51,1,229,1,0,'ok',8,109,0,'');
+INSERT INTO "proxy_logs" VALUES(177,1795380496302,0,1,85,1,228,1,0,'ok',9,129,0,'a"b\c	dé %41');
+INSERT INTO "proxy_logs" VALUES(178,1795380496302,0,1,85,1,228,1,0,'ok',10,1531,0,'http://origin.test:18080/?rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr');
+INSERT INTO "proxy_logs" VALUES(179,1795380496303,0,1,85,1,228,1,0,'ok',11,106,0,'');
+INSERT INTO "proxy_logs" VALUES(180,1795380496303,0,1,85,1,228,1,0,'ok',0,97,0,'');
+INSERT INTO "proxy_logs" VALUES(181,1795380496304,0,1,42,17,3408,0,0,'',0,9,0,'');
+INSERT INTO "proxy_logs" VALUES(182,1795380496610,0,1,90,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(183,1795380496625,1,1,44,17,3408,0,0,'',0,13,0,'');
+INSERT INTO "proxy_logs" VALUES(184,1795380496626,0,1,45,19,3608,0,0,'',0,56,0,'');
+INSERT INTO "proxy_logs" VALUES(185,1795380496626,0,1,45,20,3596,0,0,'',0,50,0,'');
+INSERT INTO "proxy_logs" VALUES(186,1795380496627,0,1,45,21,3592,0,0,'',0,48,0,'');
+INSERT INTO "proxy_logs" VALUES(187,1795380496627,0,1,45,17,4108,0,0,'',0,71,0,'');
+INSERT INTO "proxy_logs" VALUES(188,1795380496628,0,1,46,1,3393,0,0,'ok',0,42,0,'');
+INSERT INTO "proxy_logs" VALUES(189,1795380496628,0,1,43,18,0,0,0,'',0,30,0,'');
+INSERT INTO "proxy_logs" VALUES(190,1795380496628,0,1,91,22,3403,0,0,'',0,50,0,'');
+INSERT INTO "proxy_logs" VALUES(191,1795380496732,103,1,92,23,3348,0,0,'',0,56,0,'');
+INSERT INTO "proxy_logs" VALUES(192,1795380496736,0,1,48,24,3588,0,0,'',0,16,0,'');
+INSERT INTO "proxy_logs" VALUES(193,1795380496736,0,1,43,18,0,0,0,'',0,30,0,'');
+INSERT INTO "proxy_logs" VALUES(194,1795380496737,0,1,49,25,1581,0,0,'counters',0,78,0,'');
+INSERT INTO "proxy_logs" VALUES(195,1795380496739,0,1,50,26,3663,0,0,'',0,65536,0,'');
+INSERT INTO "proxy_logs" VALUES(196,1795380496999,1,1,51,1,229,1,0,'search?',0,93,0,'');
+INSERT INTO "proxy_logs" VALUES(197,1795380497000,0,1,51,1,229,1,0,'myfile.doc?',0,87,0,'');
+INSERT INTO "proxy_logs" VALUES(198,1795380497001,0,1,51,1,229,1,0,'plain',0,75,0,'');
+INSERT INTO "proxy_logs" VALUES(199,1795380495000,0,1,11,1,229,0,0,'',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(200,1795380495000,0,1,11,1,229,0,0,'index.html',2,0,0,'http://www.origin.test/search?q=proxy%20logs');
+INSERT INTO "proxy_logs" VALUES(201,1795380495000,0,1,11,2,229,0,0,'style.css',2,0,0,'http://origin.test:18080/index.html');
+INSERT INTO "proxy_logs" VALUES(202,1795380495000,0,1,11,1,100247,0,0,'bytes/100000',3,0,0,'');
+INSERT INTO "proxy_logs" VALUES(203,1795380495000,0,1,93,1,227,0,0,'report.pdf',4,0,0,'');
+INSERT INTO "proxy_logs" VALUES(204,1795380495000,0,1,94,1,229,0,0,'form',5,0,0,'');
+INSERT INTO "proxy_logs" VALUES(205,1795380495000,0,1,95,1,229,0,0,'upload.bin',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(206,1795380495000,0,1,96,1,229,0,0,'thing/7',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(207,1795380495000,0,1,97,1,229,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(208,1795380495000,0,1,11,1,232,0,0,'type?ct=image/png',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(209,1795380495000,0,1,11,1,247,0,0,'type?ct=text/html%3B%20charset%3Dutf-8',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(210,1795380495000,0,1,11,1,231,0,0,'type?ct=caf%E9%20%22x%22',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(211,1795380495000,0,1,11,1,226,0,0,'type?ct=pw1',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(212,1795380495000,0,1,11,1,207,0,0,'type',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(213,1795380495000,0,1,98,1,216,0,0,'204',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(214,1795380495000,0,1,99,1,253,0,0,'301',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(215,1795380495000,0,1,100,1,248,0,0,'401',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(216,1795380495000,0,1,101,1,245,0,0,'403',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(217,1795380495000,0,1,102,1,245,0,0,'404',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(218,1795380495000,0,1,103,1,257,0,0,'500',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(219,1795380495000,0,1,104,1,255,0,0,'503',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(220,1795380495000,0,1,11,1,925,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(221,1795380495000,0,1,105,1,931,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(222,1795380495000,0,1,106,1,307,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(223,1795380495000,0,1,107,1,307,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(224,1795380495000,0,1,11,1,925,0,0,'cache',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(225,1795380495000,0,1,11,1,939,0,0,'stale',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(226,1795380495000,0,1,108,1,945,0,0,'stale',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(227,1795380495000,0,1,23,1,0,0,0,'slow/400',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(228,1795380495000,0,1,109,3,3423,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(229,1795380495000,0,1,104,4,3457,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(230,1795380495000,0,2,11,1,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(231,1795380495000,0,1,11,5,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(232,1795380495000,0,2,11,6,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(233,1795380496000,0,1,25,7,3039,0,0,'',2,0,0,'');
+INSERT INTO "proxy_logs" VALUES(234,1795380496000,0,1,25,8,40,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(235,1795380496000,0,1,26,9,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(236,1795380496000,0,1,110,10,3434,0,0,'',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(237,1795380496000,0,1,111,11,3466,0,0,'login?user=x',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(238,1795380496000,0,1,112,12,3446,0,0,'',2,0,0,'');
+INSERT INTO "proxy_logs" VALUES(239,1795380496000,0,2,110,11,3442,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(240,1795380496000,0,1,110,13,3430,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(241,1795380496000,0,1,112,14,3434,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(242,1795380496000,0,1,110,15,3448,0,0,'pub/',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(243,1795380496000,0,1,113,16,3698,0,0,'squid-internal-mgr/offline_toggle',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(244,1795380496000,0,1,114,1,3486,0,0,'p451',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(245,1795380496000,0,1,115,1,3466,0,0,'p404',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(246,1795380496000,0,1,116,1,359,0,0,'p302?from=here',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(247,1795380496000,0,1,34,1,0,0,0,'reset',1,0,0,'');
+INSERT INTO "proxy_logs" VALUES(248,1795380496000,0,1,117,1,3510,0,0,'type?ct=application/x-msdownload',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(249,1795380496000,0,1,110,1,3508,0,0,'item?id=1+UNION+SELECT+password',6,0,0,'');
+INSERT INTO "proxy_logs" VALUES(250,1795380496000,0,1,11,1,229,0,0,'?file=../../etc/passwd',7,0,0,'');
+INSERT INTO "proxy_logs" VALUES(251,1795380496000,0,1,118,1,3540,0,0,'members',2,0,0,'');
+INSERT INTO "proxy_logs" VALUES(252,1795380496000,0,1,118,1,3540,0,1,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(253,1795380496000,0,1,118,1,3540,0,0,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(254,1795380496000,0,1,11,1,229,0,2,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(255,1795380496000,0,1,119,1,228,0,3,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(256,1795380496000,0,1,119,1,228,0,4,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(257,1795380496000,0,1,119,1,228,0,5,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(258,1795380496000,0,1,119,1,228,0,6,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(259,1795380496000,0,1,119,1,228,0,7,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(260,1795380496000,0,1,119,1,228,0,8,'members',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(261,1795380496000,0,1,120,1,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(262,1795380496000,0,1,121,1,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(263,1795380496000,0,1,122,1,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(264,1795380496000,0,1,123,1,229,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(265,1795380496000,0,1,11,1,229,0,0,'my file.doc',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(266,1795380496000,0,1,11,1,229,0,0,'x - HIER_NONE/- text/html',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(267,1795380496000,0,1,11,1,229,0,0,'x - HIER_NONE/- text/html pw1 1 200 ua ref ERR_X -',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(268,1795380496000,0,1,11,1,229,0,0,'x - HIER_NONE/- text/html pw1 1 200 ua ref - - sqli 99 1',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(269,1795380496000,0,1,11,1,229,0,0,'café',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(270,1795380496000,0,1,11,1,229,0,0,'caf%C3%A9?q=%E6%97%A5',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(271,1795380496000,0,1,11,1,229,0,0,'caf%E9?q=100%25&r=%zz',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(272,1795380496000,0,1,11,1,229,0,0,'a"b''c<d>{e}|f\g^h`i[j]~',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(273,1795380496000,0,1,11,1,229,0,0,'a%09b%0Bc',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(274,1795380496000,0,1,11,1,229,0,0,'?',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(275,1795380496000,0,1,11,1,229,0,0,'ok',8,0,0,'');
+INSERT INTO "proxy_logs" VALUES(276,1795380496000,0,1,119,1,228,0,0,'ok',9,0,0,'a"b\c	dé %41');
+INSERT INTO "proxy_logs" VALUES(277,1795380496000,0,1,119,1,228,0,0,'ok',12,0,0,'http://origin.test:18080/?rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr');
+INSERT INTO "proxy_logs" VALUES(278,1795380496000,0,1,119,1,228,0,0,'ok',11,0,0,'');
+INSERT INTO "proxy_logs" VALUES(279,1795380496000,0,1,119,1,228,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(280,1795380496000,0,1,124,17,3408,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(281,1795380496000,0,1,43,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(282,1795380496000,0,1,125,17,3408,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(283,1795380496000,0,1,126,19,3608,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(284,1795380496000,0,1,126,20,3596,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(285,1795380496000,0,1,126,21,3592,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(286,1795380496000,0,1,126,17,4108,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(287,1795380496000,0,1,127,1,3393,0,0,'ok',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(288,1795380496000,0,1,43,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(289,1795380496000,0,1,128,22,3403,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(290,1795380496000,0,1,113,23,3348,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(291,1795380496000,0,1,129,24,3588,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(292,1795380496000,0,1,43,18,0,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(293,1795380496000,0,1,130,25,1581,0,0,'counters',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(294,1795380496000,0,1,131,26,3663,0,0,'',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(295,1795380496000,0,1,11,1,229,0,0,'search?',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(296,1795380497000,0,1,11,1,229,0,0,'myfile.doc?',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(297,1795380497000,0,1,11,1,229,0,0,'plain',0,0,0,'');
+INSERT INTO "proxy_logs" VALUES(298,1770000000000,1,3,132,27,7,0,0,'',0,0,0,'');
+CREATE TABLE rejected_counts (reason TEXT PRIMARY KEY, lines INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO "rejected_counts" VALUES('blank',1);
+INSERT INTO "rejected_counts" VALUES('not a line of Squid''s access log',1);
+CREATE TABLE rejected_lines (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    line TEXT NOT NULL,
+    rejected_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO "rejected_lines" VALUES(1,'/var/log/squid/odd.log',0,'not a line of Squid''s access log','no line of a log',1795745411);
+INSERT INTO "rejected_lines" VALUES(2,'/var/log/squid/odd.log',17,'blank','',1795745411);
+CREATE TABLE result_kinds (
+    id INTEGER PRIMARY KEY,
+    method TEXT NOT NULL,
+    result_code TEXT NOT NULL,
+    status_code INTEGER NOT NULL,
+    hierarchy_code TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    origin_status INTEGER NOT NULL,
+    error_code TEXT NOT NULL,
+    bump_mode TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    status TEXT NOT NULL,
+    blocked INTEGER NOT NULL,
+    cache TEXT NOT NULL,
+    opaque INTEGER NOT NULL,
+    UNIQUE (method, result_code, status_code, hierarchy_code, content_type, origin_status, error_code, bump_mode,
+            reason)
+) STRICT;
+INSERT INTO "result_kinds" VALUES(1,'GET','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(2,'GET','TCP_MISS',200,'HIER_DIRECT','application/octet-stream',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(3,'HEAD','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(4,'POST','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(5,'PUT','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(6,'DELETE','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(7,'OPTIONS','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(8,'GET','TCP_MISS',200,'HIER_DIRECT','image/png',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(9,'GET','TCP_MISS',200,'HIER_DIRECT','café',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(10,'GET','TCP_MISS',200,'HIER_DIRECT','pw1',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(11,'GET','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(12,'GET','TCP_MISS',204,'HIER_DIRECT','text/html',0,'','','','204 No Content',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(13,'GET','TCP_MISS',301,'HIER_DIRECT','text/html',0,'','','','301 Moved Permanently',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(14,'GET','TCP_MISS',401,'HIER_DIRECT','text/html',0,'','','','401 Unauthorized',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(15,'GET','TCP_MISS',403,'HIER_DIRECT','text/html',0,'','','origin','403 Forbidden',1,'miss',0);
+INSERT INTO "result_kinds" VALUES(16,'GET','TCP_MISS',404,'HIER_DIRECT','text/html',0,'','','','404 Not Found',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(17,'GET','TCP_MISS',500,'HIER_DIRECT','text/html',0,'','','','500 Internal Server Error',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(18,'GET','TCP_MISS',503,'HIER_DIRECT','text/html',0,'','','','503 Service Unavailable',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(19,'GET','TCP_MEM_HIT',200,'HIER_NONE','text/html',0,'','','','200 OK',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(20,'GET','TCP_IMS_HIT',304,'HIER_NONE','text/html',0,'','','','304 Not Modified',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(21,'GET','TCP_INM_HIT',304,'HIER_NONE','text/html',0,'','','','304 Not Modified',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(22,'GET','TCP_REFRESH_UNMODIFIED',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(23,'GET','TCP_MISS_ABORTED',0,'HIER_DIRECT','',0,'','','','000 TCP_MISS_ABORTED',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(24,'GET','TCP_MISS',502,'HIER_NONE','text/html',0,'','','','502 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(25,'CONNECT','TCP_TUNNEL',200,'HIER_DIRECT','',0,'','','','200 Connection established',0,'',1);
+INSERT INTO "result_kinds" VALUES(26,'CONNECT','NONE_NONE',503,'HIER_DIRECT','',0,'','','','503 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(27,'GET','TCP_DENIED',403,'HIER_NONE','text/html',0,'','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(28,'POST','TCP_DENIED',403,'HIER_NONE','text/html',0,'','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(29,'CONNECT','TCP_DENIED',403,'HIER_NONE','text/html',0,'','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(30,'GET','TCP_MISS',404,'HIER_NONE','text/html',0,'','','','404 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(31,'GET','TCP_DENIED',451,'HIER_NONE','text/html',0,'','','policy','451 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(32,'GET','TCP_DENIED',404,'HIER_NONE','text/html',0,'','','policy','404 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(33,'GET','TCP_DENIED',302,'HIER_NONE','text/html',0,'','','policy','302 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(34,'GET','TCP_DENIED',0,'HIER_NONE','',0,'','','policy','000 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(35,'GET','TCP_DENIED_REPLY',403,'HIER_DIRECT','text/html',0,'','','policy','403 TCP_DENIED_REPLY',1,'',0);
+INSERT INTO "result_kinds" VALUES(36,'GET','TCP_DENIED',407,'HIER_NONE','text/html',0,'','','auth','407 TCP_DENIED',0,'',0);
+INSERT INTO "result_kinds" VALUES(37,'GET','TCP_REFRESH_MODIFIED',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(38,'FOO-BAR','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(39,'open','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(40,'PROPFIND','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(41,'X!#$%&''*+.^_`|~','TCP_MISS',200,'HIER_DIRECT','text/html',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(42,'GARBAGE','NONE_NONE',400,'HIER_NONE','text/html',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(43,'-','NONE_NONE',0,'HIER_NONE','',0,'','','','000 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(44,'-','NONE_NONE',400,'HIER_NONE','text/html',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(45,'GET','NONE_NONE',400,'HIER_NONE','text/html',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(46,'GET','NONE_NONE',505,'HIER_NONE','text/html',0,'','','','505 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(47,'OPTIONS','NONE_NONE',501,'HIER_NONE','text/html',0,'','','','501 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(48,'PRI','NONE_NONE',400,'HIER_NONE','text/html',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(49,'GET','TCP_MISS',200,'HIER_NONE','text/plain',0,'','','','200 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(50,'GET','NONE_NONE',431,'HIER_NONE','text/html',0,'','','','431 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(51,'GET','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(52,'GET','TCP_MISS',200,'HIER_DIRECT','application/octet-stream',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(53,'HEAD','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(54,'POST','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(55,'PUT','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(56,'DELETE','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(57,'OPTIONS','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(58,'GET','TCP_MISS',200,'HIER_DIRECT','image/png',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(59,'GET','TCP_MISS',200,'HIER_DIRECT','café',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(60,'GET','TCP_MISS',200,'HIER_DIRECT','pw1',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(61,'GET','TCP_MISS',200,'HIER_DIRECT','',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(62,'GET','TCP_MISS',204,'HIER_DIRECT','text/html',204,'','','','204 No Content',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(63,'GET','TCP_MISS',301,'HIER_DIRECT','text/html',301,'','','','301 Moved Permanently',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(64,'GET','TCP_MISS',401,'HIER_DIRECT','text/html',401,'','','','401 Unauthorized',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(65,'GET','TCP_MISS',403,'HIER_DIRECT','text/html',403,'','','origin','403 Forbidden',1,'miss',0);
+INSERT INTO "result_kinds" VALUES(66,'GET','TCP_MISS',404,'HIER_DIRECT','text/html',404,'','','','404 Not Found',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(67,'GET','TCP_MISS',500,'HIER_DIRECT','text/html',500,'','','','500 Internal Server Error',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(68,'GET','TCP_MISS',503,'HIER_DIRECT','text/html',503,'','','','503 Service Unavailable',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(69,'GET','TCP_REFRESH_UNMODIFIED',200,'HIER_DIRECT','text/html',304,'','','','200 OK',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(70,'GET','TCP_MISS_ABORTED',0,'HIER_DIRECT','',0,'ERR_CLIENT_GONE','','','000 TCP_MISS_ABORTED',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(71,'GET','TCP_MISS',502,'HIER_NONE','text/html',0,'ERR_READ_ERROR','','','502 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(72,'GET','TCP_MISS',503,'HIER_DIRECT','text/html',0,'ERR_CONNECT_FAIL','','','503 Service Unavailable',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(73,'CONNECT','NONE_NONE',503,'HIER_DIRECT','',0,'ERR_CONNECT_FAIL','','','503 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(74,'GET','TCP_DENIED',403,'HIER_NONE','text/html',0,'ERR_ACCESS_DENIED','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(75,'POST','TCP_DENIED',403,'HIER_NONE','text/html',0,'ERR_ACCESS_DENIED','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(76,'CONNECT','TCP_DENIED',403,'HIER_NONE','text/html',0,'ERR_ACCESS_DENIED','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(77,'GET','TCP_MISS',404,'HIER_NONE','text/html',0,'ERR_INVALID_URL','','','404 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(78,'GET','TCP_DENIED',451,'HIER_NONE','text/html',0,'451:ERR_ACCESS_DENIED','','policy','451 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(79,'GET','TCP_DENIED',404,'HIER_NONE','text/html',0,'404:ERR_ACCESS_DENIED','','policy','404 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(80,'GET','TCP_DENIED',302,'HIER_NONE','text/html',0,'http://other.test/why?rule=p302','','policy','302 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(81,'GET','TCP_DENIED',0,'HIER_NONE','',0,'TCP_RESET','','policy','000 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(82,'GET','TCP_DENIED_REPLY',403,'HIER_DIRECT','text/html',200,'ERR_ACCESS_DENIED','','policy','403 TCP_DENIED_REPLY',1,'',0);
+INSERT INTO "result_kinds" VALUES(83,'GET','TCP_DENIED',403,'HIER_NONE','text/html',0,'ERR_ACCESS_DENIED','','waf','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(84,'GET','TCP_DENIED',407,'HIER_NONE','text/html',0,'ERR_CACHE_ACCESS_DENIED','','auth','407 TCP_DENIED',0,'',0);
+INSERT INTO "result_kinds" VALUES(85,'GET','TCP_REFRESH_MODIFIED',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(86,'FOO-BAR','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(87,'open','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(88,'PROPFIND','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(89,'X!%23$%&%27*+.%5E_%60%7C%7E','TCP_MISS',200,'HIER_DIRECT','text/html',200,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(90,'-','NONE_NONE',0,'HIER_NONE','',0,'ERR_CLIENT_GONE','','','000 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(91,'OPTIONS','NONE_NONE',501,'HIER_NONE','text/html',0,'ERR_UNSUP_REQ','','','501 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(92,'GET','TCP_MISS',404,'HIER_NONE','text/html',0,'ERR_READ_ERROR','','','404 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(93,'HEAD','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(94,'POST','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(95,'PUT','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(96,'DELETE','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(97,'OPTIONS','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(98,'GET','TCP_MISS',204,'HIER_DIRECT','',0,'','','','204 No Content',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(99,'GET','TCP_MISS',301,'HIER_DIRECT','',0,'','','','301 Moved Permanently',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(100,'GET','TCP_MISS',401,'HIER_DIRECT','',0,'','','','401 Unauthorized',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(101,'GET','TCP_MISS',403,'HIER_DIRECT','',0,'','','origin','403 Forbidden',1,'miss',0);
+INSERT INTO "result_kinds" VALUES(102,'GET','TCP_MISS',404,'HIER_DIRECT','',0,'','','','404 Not Found',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(103,'GET','TCP_MISS',500,'HIER_DIRECT','',0,'','','','500 Internal Server Error',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(104,'GET','TCP_MISS',503,'HIER_DIRECT','',0,'','','','503 Service Unavailable',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(105,'GET','TCP_MEM_HIT',200,'HIER_NONE','',0,'','','','200 OK',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(106,'GET','TCP_IMS_HIT',304,'HIER_NONE','',0,'','','','304 Not Modified',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(107,'GET','TCP_INM_HIT',304,'HIER_NONE','',0,'','','','304 Not Modified',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(108,'GET','TCP_REFRESH_UNMODIFIED',200,'HIER_DIRECT','',0,'','','','200 OK',0,'hit',0);
+INSERT INTO "result_kinds" VALUES(109,'GET','TCP_MISS',502,'HIER_NONE','',0,'','','','502 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(110,'GET','TCP_DENIED',403,'HIER_NONE','',0,'','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(111,'POST','TCP_DENIED',403,'HIER_NONE','',0,'','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(112,'CONNECT','TCP_DENIED',403,'HIER_NONE','',0,'','','policy','403 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(113,'GET','TCP_MISS',404,'HIER_NONE','',0,'','','','404 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(114,'GET','TCP_DENIED',451,'HIER_NONE','',0,'','','policy','451 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(115,'GET','TCP_DENIED',404,'HIER_NONE','',0,'','','policy','404 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(116,'GET','TCP_DENIED',302,'HIER_NONE','',0,'','','policy','302 TCP_DENIED',1,'',0);
+INSERT INTO "result_kinds" VALUES(117,'GET','TCP_DENIED_REPLY',403,'HIER_DIRECT','',0,'','','policy','403 TCP_DENIED_REPLY',1,'',0);
+INSERT INTO "result_kinds" VALUES(118,'GET','TCP_DENIED',407,'HIER_NONE','',0,'','','auth','407 TCP_DENIED',0,'',0);
+INSERT INTO "result_kinds" VALUES(119,'GET','TCP_REFRESH_MODIFIED',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(120,'FOO-BAR','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(121,'open','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(122,'PROPFIND','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(123,'X!#$%&''*+.^_`|~','TCP_MISS',200,'HIER_DIRECT','',0,'','','','200 OK',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(124,'GARBAGE','NONE_NONE',400,'HIER_NONE','',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(125,'-','NONE_NONE',400,'HIER_NONE','',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(126,'GET','NONE_NONE',400,'HIER_NONE','',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(127,'GET','NONE_NONE',505,'HIER_NONE','',0,'','','','505 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(128,'OPTIONS','NONE_NONE',501,'HIER_NONE','',0,'','','','501 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(129,'PRI','NONE_NONE',400,'HIER_NONE','',0,'','','','400 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(130,'GET','TCP_MISS',200,'HIER_NONE','',0,'','','','200 TCP_MISS',0,'miss',0);
+INSERT INTO "result_kinds" VALUES(131,'GET','NONE_NONE',431,'HIER_NONE','',0,'','','','431 NONE_NONE',0,'',0);
+INSERT INTO "result_kinds" VALUES(132,'GET','TCP_MISS',200,'NONE','',0,'','','','200 TCP_MISS',0,'miss',0);
+CREATE TABLE service_statuses (
+    name TEXT PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('approved', 'not approved', 'under review')),
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "service_statuses" VALUES('Dropbox','not approved',1770000000);
+CREATE TABLE services (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "services" VALUES(0,'');
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO "settings" VALUES('block_direct_ip','true');
+INSERT INTO "settings" VALUES('enable_waf','true');
+INSERT INTO "settings" VALUES('log_retention_days','400');
+CREATE TABLE sites (
+    id INTEGER PRIMARY KEY,
+    prefix TEXT NOT NULL UNIQUE,
+    host_id INTEGER NOT NULL REFERENCES hosts (id)
+) STRICT;
+INSERT INTO "sites" VALUES(1,'http://origin.test:18080/',1);
+INSERT INTO "sites" VALUES(2,'http://www.origin.test:18080/',2);
+INSERT INTO "sites" VALUES(3,'http://nosuch.test/',3);
+INSERT INTO "sites" VALUES(4,'http://origin.test:1/',1);
+INSERT INTO "sites" VALUES(5,'http://[::1]:18080/',4);
+INSERT INTO "sites" VALUES(6,'http://origin6.test:18080/',5);
+INSERT INTO "sites" VALUES(7,'origin.test:18443',1);
+INSERT INTO "sites" VALUES(8,'[::1]:18443',4);
+INSERT INTO "sites" VALUES(9,'origin.test:1',1);
+INSERT INTO "sites" VALUES(10,'http://banned.test/',6);
+INSERT INTO "sites" VALUES(11,'http://www.banned.test/',7);
+INSERT INTO "sites" VALUES(12,'www.banned.test:443',7);
+INSERT INTO "sites" VALUES(13,'http://127.0.0.9/',8);
+INSERT INTO "sites" VALUES(14,'127.0.0.9:443',8);
+INSERT INTO "sites" VALUES(15,'ftp://www.banned.test/',7);
+INSERT INTO "sites" VALUES(16,'http://squid.test:13128/',9);
+INSERT INTO "sites" VALUES(17,'error:invalid-request',10);
+INSERT INTO "sites" VALUES(18,'error:transaction-end-before-headers',10);
+INSERT INTO "sites" VALUES(19,'/local/path',10);
+INSERT INTO "sites" VALUES(20,'ahmet',11);
+INSERT INTO "sites" VALUES(21,'a b',12);
+INSERT INTO "sites" VALUES(22,'http://:80*',10);
+INSERT INTO "sites" VALUES(23,'urn:foo:bar',10);
+INSERT INTO "sites" VALUES(24,'*',10);
+INSERT INTO "sites" VALUES(25,'cache_object://localhost/',13);
+INSERT INTO "sites" VALUES(26,'error:request-too-large',10);
+INSERT INTO "sites" VALUES(27,'http://odd.test/',14);
+CREATE TABLE source_marks (
+    source_id INTEGER NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+    chunk INTEGER NOT NULL,
+    crcs BLOB NOT NULL,
+    PRIMARY KEY (source_id, chunk)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "source_marks" VALUES(1,0,X'4A1AFBF98158903A0C29817B1FB24A9CF6C8C42B2BA86D4DA3E022B13406B9A1C570BF454CB6B89C6FFFAD9B714744B902D1B9C4E6EC02CB97B277DD4629AC88F2A0FA6A4880B92AE66186A4E186155514F3F750CC606614');
+INSERT INTO "source_marks" VALUES(2,0,X'94E751566AEE7830CA325ACB1471B3D3D72DCD46737764EF458360BEFCACA9B275F1C4914EC749DF609EAA283188D1DE5FD4FA324D9C2957A20B5D07135EFCF4A93A3A4EBBF031A1E462ADAF91DF68CA09A605D85346FFEEDD333EAEF875F3E6E59B911281CD95E7786D765FA5039F50A01736592A9098087E08CA80A93103ACD70574DBC4E73105BB9E6A92');
+INSERT INTO "source_marks" VALUES(3,0,X'8EFE16CF8ABD2385BD0EF08D63E0934693E76CE13187E85CD098C8C5F9B3DB5E89FB1E8D11D4F38FEEEE376E9BCD63752F052AEC08CD7BA370D0FD92352BC8F6D64A92B9D15092B68C2099A9A0D9BA824018D8BC7D8D4E6030ED3CB4874A31252A909808DEF250A45651AFB9EE7F303F287D9B8AFF18C76171EAA7B3');
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    first_size INTEGER NOT NULL,
+    first_crc INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    tail_crc INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    followed INTEGER NOT NULL,
+    read_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO "sources" VALUES(1,'/var/log/squid/native.log',65024,5308962,512,4193983050,11634,1266058089,99,0,0,1795745411);
+INSERT INTO "sources" VALUES(2,'/var/log/squid/proxyweb.log',65024,5308963,512,1448208276,18147,724920601,99,0,0,1795745411);
+INSERT INTO "sources" VALUES(3,'/var/log/squid/combined.log',65024,5308952,512,3474390670,15984,4263087560,99,0,0,1795745411);
+INSERT INTO "sources" VALUES(4,'/var/log/squid/odd.log',65024,2187438,92,2073849753,92,2073849753,1,2,0,1795745411);
+CREATE TABLE tokens (
+    jti TEXT PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    family TEXT NOT NULL,
+    type TEXT NOT NULL CHECK (type IN ('access', 'refresh', 'session')),
+    expires_at INTEGER NOT NULL,
+    spent_at INTEGER,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE url_counts (
+    window TEXT PRIMARY KEY,
+    since_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    counted_at INTEGER NOT NULL,
+    figures TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE user_agents (
+    id INTEGER PRIMARY KEY,
+    agent TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    system TEXT NOT NULL,
+    device TEXT NOT NULL,
+    service_type TEXT NOT NULL
+) STRICT;
+INSERT INTO "user_agents" VALUES(0,'','','','','');
+INSERT INTO "user_agents" VALUES(1,'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0','Firefox','Linux','','Browser');
+INSERT INTO "user_agents" VALUES(2,'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36','Chrome','Windows 10','','Browser');
+INSERT INTO "user_agents" VALUES(3,'curl/8.5.0','curl','','','Command line and libraries');
+INSERT INTO "user_agents" VALUES(4,'Wget/1.21','Wget','','','Command line and libraries');
+INSERT INTO "user_agents" VALUES(5,'python-requests/2.32.3','python-requests','','','Command line and libraries');
+INSERT INTO "user_agents" VALUES(6,'sqlmap/1.8','sqlmap','','','Bot');
+INSERT INTO "user_agents" VALUES(7,'Nikto/2.5','Nikto','','','Bot');
+INSERT INTO "user_agents" VALUES(8,'x" TCP_DENIED:HIER_NONE','x" TCP_DENIED:HIER_NONE','','','Other');
+INSERT INTO "user_agents" VALUES(9,'ua ref - - sqli 99 1','ua ref - - sqli 99 1','','','Other');
+INSERT INTO "user_agents" VALUES(10,'Mozilla ééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé','Mozilla éééééééééééééééééééééééééééééééééééééééééééééééééééééééé','','','Other');
+INSERT INTO "user_agents" VALUES(11,'one','one','','','Other');
+INSERT INTO "user_agents" VALUES(12,'Mozilla éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé','Mozilla éééééééééééééééééééééééééééééééééééééééééééééééééééééééé','','','Other');
+CREATE TABLE user_postings (id INTEGER PRIMARY KEY, offsets BLOB NOT NULL) STRICT;
+CREATE TABLE users (
+    id INTEGER PRIMARY KEY,
+    username TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('admin', 'viewer')),
+    password_generated INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    password_changed_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO "users" VALUES(1,'admin','$argon2id$v=19$m=19456,t=2,p=1$X0PEgKkaRzl+gLAQV5oOhA$IEYRe+UtbqLQSklm7OAoWbfmXUo2hHlws66qjpc2+pc','admin',0,1770000000,1770000000);
+INSERT INTO "users" VALUES(2,'viewer','$argon2id$v=19$m=19456,t=2,p=1$0WHDwQT0wF5XPCkh2f9WhQ$cBxjLKvKm8RpYUXqoO1G2WOXjrUEX+YDHpeiTjDO1CU','viewer',0,1770000000,1770000000);
+CREATE TABLE users_seen (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "users_seen" VALUES(0,'');
+INSERT INTO "users_seen" VALUES(1,'mallory');
+INSERT INTO "users_seen" VALUES(2,'ahmet');
+INSERT INTO "users_seen" VALUES(3,'ayse yilmaz');
+INSERT INTO "users_seen" VALUES(4,'dom\bob');
+INSERT INTO "users_seen" VALUES(5,'jürgen');
+INSERT INTO "users_seen" VALUES(6,'o"neil');
+INSERT INTO "users_seen" VALUES(7,'100%');
+INSERT INTO "users_seen" VALUES(8,'x hier_none/- text/html');
+CREATE TABLE waf_categories_off (name TEXT PRIMARY KEY, changed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO "waf_categories_off" VALUES('DGA',1770000000);
+CREATE TABLE waf_verdicts (
+    id INTEGER PRIMARY KEY,
+    score INTEGER NOT NULL,
+    categories TEXT NOT NULL,
+    rules TEXT NOT NULL,
+    UNIQUE (score, categories, rules)
+) STRICT;
+INSERT INTO "waf_verdicts" VALUES(0,-1,'','');
+INSERT INTO "waf_verdicts" VALUES(1,9,'sqli','942100');
+INSERT INTO "waf_verdicts" VALUES(2,3,'lfi,recon','930120');
+CREATE INDEX tokens_family ON tokens (family);
+CREATE INDEX tokens_user ON tokens (user_id);
+CREATE INDEX tokens_expiry ON tokens (expires_at);
+CREATE INDEX login_failures_address ON login_failures (address, failed_at);
+CREATE TRIGGER audit_log_is_not_changed BEFORE UPDATE ON audit_log
+BEGIN SELECT raise(ABORT, 'the audit log is only appended to'); END;
+CREATE TRIGGER audit_log_is_not_deleted BEFORE DELETE ON audit_log
+BEGIN SELECT raise(ABORT, 'the audit log is only appended to'); END;
+CREATE INDEX hosts_service ON hosts (service_id) WHERE service_id > 0;
+CREATE INDEX sites_host ON sites (host_id);
+CREATE INDEX log_zones_min_ms ON log_zones (min_ms, max_ms, rows);
+CREATE INDEX log_zones_max_ms ON log_zones (max_ms, min_ms, rows);
+CREATE INDEX first_seen_newest ON first_seen (subject, of_client_id, first_ms);
+CREATE INDEX sources_first ON sources (first_size, first_crc);
+CREATE VIEW proxy_log_entries AS
+SELECT l.id,
+       strftime('%Y-%m-%d %H:%M:%S', l.time_ms / 1000, 'unixepoch') AS timestamp,
+       c.address AS client_ip,
+       k.method,
+       s.prefix || l.rest AS destination,
+       k.status,
+       k.status_code,
+       k.result_code,
+       k.blocked,
+       nullif(k.reason, '') AS reason,
+       h.host AS domain,
+       l.bytes,
+       l.bytes_in,
+       l.elapsed_ms,
+       nullif(u.name, '') AS user,
+       k.hierarchy_code,
+       nullif(p.address, '') AS peer,
+       nullif(k.content_type, '') AS content_type,
+       nullif(a.agent, '') AS user_agent,
+       nullif(l.referer, '') AS referer,
+       nullif(w.score, -1) AS waf_score,
+       nullif(w.categories, '') AS waf_categories
+FROM proxy_logs AS l
+JOIN clients AS c ON c.id = l.client_id
+JOIN result_kinds AS k ON k.id = l.kind_id
+JOIN sites AS s ON s.id = l.site_id
+JOIN hosts AS h ON h.id = s.host_id
+JOIN peers AS p ON p.id = l.peer_id
+JOIN users_seen AS u ON u.id = l.user_id
+JOIN user_agents AS a ON a.id = l.agent_id
+JOIN waf_verdicts AS w ON w.id = l.waf_id;
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('audit_log',8);
+INSERT INTO "sqlite_sequence" VALUES('domain_blacklist',1);
+INSERT INTO "sqlite_sequence" VALUES('ip_blacklist',1);
+COMMIT;
