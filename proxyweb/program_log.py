@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from proxyweb import log_stream
 from proxyweb.escaping import printable
 
 LONGEST = 4000
@@ -60,6 +61,16 @@ def formatter(form: str) -> logging.Formatter:
     return JsonLine() if form == "json" else OneLine(TEXT)
 
 
+def handler(form: str) -> logging.Handler:
+    """What writes them to stderr, without ever waiting for whoever reads it."""
+    lines = formatter(form)
+    made = logging.StreamHandler(
+        log_stream.stderr(lambda message: lines.format(_record(message, logging.WARNING)) + "\n")
+    )
+    made.setFormatter(lines)
+    return made
+
+
 def form_in_use() -> str:
     """The format that this process was configured to log in."""
     handlers = logging.getLogger("proxyweb").handlers
@@ -71,9 +82,7 @@ def configure_log(level: str, form: str = "text") -> None:
     logger = logging.getLogger("proxyweb")
     logger.setLevel(level.upper())
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(formatter(form))
-        logger.addHandler(handler)
+        logger.addHandler(handler(form))
         if form == "json":
             sys.excepthook = _log_crash
             threading.excepthook = lambda ended: _log_crash(ended.exc_type, ended.exc_value, ended.exc_traceback)
@@ -91,7 +100,11 @@ def complain(message: str, form: str) -> None:
 
 
 def _as_json(message: str, level: int) -> str:
-    return JsonLine().format(logging.LogRecord("proxyweb.start", level, __file__, 0, message, None, None))
+    return JsonLine().format(_record(message, level, "proxyweb.start"))
+
+
+def _record(message: str, level: int, logger: str = "proxyweb.log") -> logging.LogRecord:
+    return logging.LogRecord(logger, level, __file__, 0, message, None, None)
 
 
 def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from gunicorn.glogging import Logger as GunicornLogger  # type: ignore[import-untyped]
 
 from proxyweb.config import load
-from proxyweb.program_log import formatter
+from proxyweb.program_log import handler
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
@@ -19,6 +19,4 @@ class Logger(GunicornLogger):  # type: ignore[misc]
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
-        lines = formatter(load().log_format)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(lines)
+        self.error_log.handlers = [handler(load().log_format)]
