@@ -12,7 +12,7 @@ from proxyweb import __version__
 from proxyweb.accounts.lockout import Lockout
 from proxyweb.accounts.signin import SignIn
 from proxyweb.accounts.tokens import Issuer
-from proxyweb.api import context, document, envelope, gate, headers, metrics
+from proxyweb.api import context, document, envelope, gate, headers
 from proxyweb.api.bodies import Bodies
 from proxyweb.api.observation import observe
 from proxyweb.budget import Budget
@@ -74,7 +74,7 @@ def create_app(
     document.register(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(name).blueprint)
-    metrics.register(app, observe(app, counts_descriptor))
+    observe(app, counts_descriptor)
     return app
 
 

@@ -181,11 +181,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Answered as every failure is, in the same shape and with the same headers; gunicorn says the status."""
         from proxyweb.api.envelope import sentence
         from proxyweb.api.headers import EVERYWHERE
+        from proxyweb.api.observation import count_turned_away
 
         said = _Said()
         super().handle_error(req, said, addr, exc)
         status_line = said.content.partition(b"\r\n")[0].decode("latin-1")
-        body = orjson.dumps({"status": "error", "detail": sentence(int(status_line.split()[1]))})
+        status = int(status_line.split()[1])
+        if req is None:  # and so was not counted by the application
+            count_turned_away(self.wsgi, status)
+        body = orjson.dumps({"status": "error", "detail": sentence(status)})
         headers = (
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),

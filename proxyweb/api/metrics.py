@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import cast
 
 from apiflask import APIBlueprint
-from flask import Flask, Response, current_app
+from flask import Response, current_app
 
 from proxyweb import __version__
 from proxyweb.api import context
+from proxyweb.api.observation import COUNTS
 from proxyweb.api.prometheus import CONTENT_TYPE, Metric, counter, gauge, histogram_samples, text
 from proxyweb.api.status import trouble
 from proxyweb.api.waf import known_categories
@@ -25,14 +26,8 @@ from proxyweb.request_counts import BOUNDS, RequestCounts
 
 blueprint = APIBlueprint("metrics", __name__, enable_openapi=False)
 
-COUNTS = "proxyweb.request_counts"
 STATES = ("following", "waiting", "error")
 UNKNOWN_CATEGORY = "other"
-
-
-def register(app: Flask, counts: RequestCounts) -> None:
-    """Have /metrics tell of the requests in `counts`."""
-    app.extensions[COUNTS] = counts
 
 
 @blueprint.get("/metrics")

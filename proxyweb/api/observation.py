@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from random import getrandbits
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, g, request
 
@@ -32,20 +32,25 @@ UNMATCHED = "unmatched"
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 OTHER = "other"
 ROUTE, WHO = "proxyweb.route", "proxyweb.who"
+COUNTS = "proxyweb.request_counts"
 
 
-def observe(app: Flask, counts_descriptor: int | None) -> RequestCounts:
-    """Observe what `app` answers from now on, all of whose routes must be there; returns the counts."""
+def observe(app: Flask, counts_descriptor: int | None) -> None:
+    """Observe what `app` answers from now on, all of whose routes must be there."""
     kinds = [(rule.rule, method) for rule in app.url_map.iter_rules() for method in rule.methods or ()]
     kinds += [(UNMATCHED, method) for method in (*METHODS, OTHER)]
-    counts = RequestCounts(kinds, counts_descriptor)
+    counts = app.extensions[COUNTS] = RequestCounts(kinds, counts_descriptor)
     core = context.core_of(app)
     logs = core.config.logs_requests
     app.after_request(_note_route)
     if logs:
         app.after_request(_note_who)
     app.wsgi_app = Observer(app.wsgi_app, counts, core.under_way, logs)  # type: ignore[method-assign]
-    return counts
+
+
+def count_turned_away(app: Flask, status: int) -> None:
+    """Count what the web server answered itself, with this status, as it was no request that `app` could be given."""
+    cast(RequestCounts, app.extensions[COUNTS]).add(UNMATCHED, OTHER, status, 0.0)
 
 
 class Observer:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,15 @@ class Observed:
         assert answer.status_code == 200
         return read(answer.text)
 
-    def refused(self) -> float:
-        """How many requests for the settings were refused."""
+    def answered(self, route: str) -> float:
+        """How many requests for this route were answered."""
         found = self.metrics().get("proxyweb_http_requests")
         samples = found.samples if found else []
-        return sum(sample.value for sample in samples if sample.labels["route"] == "/api/settings")
+        return sum(sample.value for sample in samples if sample.labels["route"] == route)
+
+    def refused(self) -> float:
+        """How many requests for the settings were refused."""
+        return self.answered("/api/settings")
 
     def counted(self, times: int) -> bool:
         """Be refused that often, each on a connection of its own, so that both workers answer; whether each of them is
@@ -69,6 +74,15 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     wait_for(lambda: len(observed.server.descendants()) == 4, PATIENCE)
     yield observed
     observed.server.stop()
+
+
+def test_what_is_no_request_is_counted(observed: Observed) -> None:
+    before = observed.answered("unmatched")
+    assert requests.get(f"{observed.server.url}/{'x' * 10_000}", timeout=30).status_code == 414
+    with socket.create_connection(("127.0.0.1", observed.server.port)) as connection:
+        connection.sendall(b"what is this?\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert observed.answered("unmatched") == before + 2
 
 
 def test_requests_are_counted_whichever_worker_answers_and_dies(observed: Observed) -> None:
