@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,7 @@ class Connection(TConn):  # type: ignore[misc]
         self, cfg: Any, accepted: socket.socket, client: Any, server: Any, linger: Callable[..., None]
     ) -> None:
         super().__init__(cfg, Socket(accepted), client, server)
+        self.begun = time.monotonic()
         self.ends: float | None = None
         self.passed_over = 0
         self._linger = linger

@@ -28,6 +28,7 @@ LINGER_SECONDS = 2.0
 MOST_PASSED_OVER = 64 * 1024
 MOST_UNSENT = 64 * 1024 * 1024
 SWEEP_SECONDS = 0.25
+LIFE_SECONDS = 10.0  # of a connection that goes on; then its client comes anew, and to the worker that has time
 TURN_SECONDS = 0.001  # after a connection is accepted, in which the next one is another worker's
 SWITCH_SECONDS = 0.0005  # at Python's 5 ms, a short answer waits that long for an export at each look into the database
 
@@ -95,6 +96,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         conn.data_ready, conn.ends = True, None
         super().enqueue_req(conn)
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Called in a thread. Connections that came while a worker was away would else be another one's for ever."""
+        if time.monotonic() - conn.begun > LIFE_SECONDS:
+            req.force_close()
+        return bool(super().handle_request(req, conn))
 
     # --- an answer that is taken slowly ---
 

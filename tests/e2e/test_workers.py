@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
+import os
+import signal
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from tests.e2e.server import Server
 from tests.faults.test_killed import is_of, serving
@@ -12,6 +18,14 @@ from tests.test_supervisor import wait_for
 
 TOGETHER, ROUNDS = 8, 20
 REQUEST = b"GET /api/health HTTP/1.1\r\nHost: proxyweb\r\n\r\n"
+
+
+@pytest.fixture
+def server(instance: Path) -> Iterator[Server]:
+    """One whose workers have both begun."""
+    with serving(instance) as server:
+        wait_for(lambda: len(server.descendants()) == 3 and fewest(server) > 0, 30)
+        yield server
 
 
 def held(pid: int) -> set[str]:
@@ -34,7 +48,13 @@ def accepted(server: Server, clients: list[socket.socket]) -> set[str]:
     return inodes
 
 
-def fewest(server: Server, workers: list[int]) -> int:
+def shares(server: Server, clients: list[socket.socket]) -> list[int]:
+    """How many of these connections each worker has."""
+    inodes = accepted(server, clients)
+    return [len(held(worker) & inodes) for worker in server.descendants() if is_of(worker, "worker")]
+
+
+def fewest(server: Server) -> int:
     """Of the connections that come together, how many the worker has that gets fewer."""
     clients = [socket.socket() for _ in range(TOGETHER)]
     for client in clients:
@@ -45,18 +65,32 @@ def fewest(server: Server, workers: list[int]) -> int:
         client.sendall(REQUEST)
     for client in clients:
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
-    inodes = accepted(server, clients)
-    shares = [len(held(worker) & inodes) for worker in workers]
+    found = shares(server, clients)
     for client in clients:
         client.close()
-    assert sum(shares) == TOGETHER
-    return min(shares)
+    assert sum(found) == TOGETHER
+    return min(found)
 
 
-def test_connections_that_come_together_are_shared(instance: Path) -> None:
-    with serving(instance) as server:
-        workers = [pid for pid in server.descendants() if is_of(pid, "worker")]
-        assert len(workers) == 2
-        wait_for(lambda: fewest(server, workers) > 0, 30)  # the second one has begun, too
-        rounds = [fewest(server, workers) for _ in range(ROUNDS)]
+def test_connections_that_come_together_are_shared(server: Server) -> None:
+    rounds = [fewest(server) for _ in range(ROUNDS)]
     assert sum(share >= TOGETHER // 2 - 1 for share in rounds) > ROUNDS * 2 // 3, rounds
+
+
+def test_a_worker_that_comes_later_gets_its_share(server: Server) -> None:
+    """Of connections that never rest, which were all made while the other worker was alone."""
+    victim = next(worker for worker in server.descendants() if is_of(worker, "worker"))
+    os.kill(victim, signal.SIGKILL)
+    clients = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(TOGETHER)]
+
+    def are_shared() -> bool:
+        for client in clients:
+            client.request("GET", "/api/health")
+            assert client.getresponse().read()
+        found = shares(server, [client.sock for client in clients if client.sock])
+        return len(found) == 2 and min(found) >= TOGETHER // 4
+
+    assert not are_shared()
+    wait_for(are_shared, 60)
+    for client in clients:
+        client.close()
