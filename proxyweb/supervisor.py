@@ -21,6 +21,7 @@ STEADY_SECONDS = 30.0
 STOP_SECONDS = 4.0
 STOPPING = {signal.SIGTERM, signal.SIGINT}
 WATCHED = {*STOPPING, signal.SIGHUP, signal.SIGCHLD}
+KILLED = {-signal.SIGKILL, -signal.SIGTERM}
 PR_SET_PDEATHSIG = 1
 
 
@@ -46,6 +47,7 @@ class Child:
         self._before_exec = run_before_exec
         self._started = 0.0
         self._crashes = 0
+        self._failures = 0
         self._was_steady = False
 
     def start(self) -> None:
@@ -72,12 +74,13 @@ class Child:
             self._was_steady, self._crashes = True, 0
         self.due = now + min(FIRST_DELAY * 2**self._crashes, LONGEST_DELAY)
         self._crashes += 1
+        self._failures += code not in KILLED
         return code
 
     @property
     def hopeless(self) -> bool:
-        """Whether it ended without ever having run for a while."""
-        return self.program.fatal_at_start and not self._was_steady and self._crashes >= 3
+        """Whether it ended, and nobody had killed it, without ever having run for a while."""
+        return self.program.fatal_at_start and not self._was_steady and self._failures >= 3
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None:

@@ -93,6 +93,18 @@ def test_one_that_never_starts_ends_the_rest(tmp_path: Path) -> None:
     assert not any(running(pid) for pid in pids(tmp_path))
 
 
+def test_one_that_is_killed_again_and_again_is_started_again(tmp_path: Path) -> None:
+    """It is no reason to end the rest that somebody, or a machine without memory, kills it."""
+    process = start(tmp_path, "program('web server', FOREVER, fatal=True)")
+    for number in range(4):
+        wait_for(lambda number=number: len(pids(tmp_path)) > number)  # type: ignore[misc]
+        os.kill(next(pid for pid in pids(tmp_path) if running(pid)), signal.SIGKILL)
+    wait_for(lambda: len(pids(tmp_path)) == 5)
+    process.terminate()
+    process.communicate(timeout=5)
+    assert process.returncode == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
     process = start(tmp_path, "program('a', STUBBORN)")

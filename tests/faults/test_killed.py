@@ -28,6 +28,7 @@ from tests.test_supervisor import running, wait_for
 
 ADMIN = ("admin", ADMIN_PASSWORD)
 ENDED_SECONDS = 5.0
+MORE_MB = 1_000_000  # than there is
 KINDS = ("worker", "follower", "master")
 
 
@@ -86,16 +87,16 @@ def test_any_process_of_the_server_while_settings_change(instance: Path, writer:
 
         def change() -> None:
             while not stop.is_set():
-                days = 30 + len(done)
+                size = MORE_MB + len(done)
                 try:
                     answer = requests.put(
-                        f"{server.url}/api/settings/log_retention_days", json={"value": days}, auth=ADMIN, timeout=10
+                        f"{server.url}/api/settings/max_database_mb", json={"value": size}, auth=ADMIN, timeout=30
                     )
-                except requests.ConnectionError:  # it was killed before it answered
-                    continue
+                except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+                    continue  # it was killed before it had answered
                 statuses.add(answer.status_code)
                 if answer.status_code == 200:
-                    done.append(days)
+                    done.append(size)
 
         thread = threading.Thread(target=change)
         thread.start()
@@ -116,7 +117,7 @@ def test_any_process_of_the_server_while_settings_change(instance: Path, writer:
     assert statuses == {200}
     with closing(connect(instance / "proxyweb.sqlite", readonly=True)) as conn:
         told = " ".join(text for (text,) in conn.execute("SELECT target || ' ' || details FROM audit_log"))
-    assert [days for days in done if str(days) not in told] == []
+    assert [size for size in done if str(size) not in told] == []
     assert len(done) > 5
 
 
