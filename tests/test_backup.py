@@ -23,7 +23,6 @@ from proxyweb.db.connection import connect, transaction
 from proxyweb.db.session import open_session
 from proxyweb.db.session import transaction as session_transaction
 from proxyweb.errors import Conflict, DatabaseError
-from proxyweb.ingest.importer import Importer
 from proxyweb.restore import restore
 from proxyweb.setting_changes import change
 from proxyweb.unfinished import PREFIX
@@ -31,6 +30,7 @@ from tests.conftest import START, configuration
 from tests.e2e.program import Follow, command, environment
 from tests.ingest.factory import log, traffic
 from tests.ingest.following import Writer
+from tests.ingest.importing import import_log
 from tests.ingest.recount import assert_adds_up
 
 NO_LOG = Path("/nowhere/access.log")
@@ -41,10 +41,7 @@ def proxyweb(instance: Path, *words: object) -> subprocess.CompletedProcess[str]
 
 
 def add(instance: Path, count: int, start: int = 0) -> None:
-    path = instance.parent / f"more.{start}.log"
-    path.write_bytes(log(*traffic(count, start=start)))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*traffic(count, start=start)), f"more.{start}.log")
 
 
 def rows(database: Path) -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START, Clock
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 NOW_MS = int(START * 1000)
@@ -42,10 +40,7 @@ REQUESTS = (
 @pytest.fixture
 def traffic(instance: Path) -> None:
     """Two requests three weeks ago, four two days ago, five half an hour ago."""
-    file = instance / "traffic.log"
-    file.write_bytes(log(*REQUESTS, log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(file)
+    import_log(instance, log(*REQUESTS, log_format="proxyweb"))
 
 
 def ask(client: Client, name: str, query: str = "") -> Any:
@@ -138,10 +133,7 @@ def test_every_request_has_a_category(viewer: Client, window: str, categories: l
 
 
 def test_thirty_extensions_are_shown_and_all_are_counted(viewer: Client, instance: Path) -> None:
-    file = instance / "files.log"
-    file.write_bytes(log(*(Request(url=f"http://site.test/a.x{number}") for number in range(31))))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(file)
+    import_log(instance, log(*(Request(url=f"http://site.test/a.x{number}") for number in range(31))), "files.log")
     found = ask(viewer, "file-extensions")
     assert [entry["ext"] for entry in found["extensions"]] == sorted(f".x{number}" for number in range(31))[:30]
     assert pairs(found["categories"]) == [("other", 31)]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
 
-from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.clients import Client
 from tests.conftest import ADMIN_PASSWORD, START
+from tests.ingest.importing import import_log
 
 ADDRESSES = ("198.51.100.213", "2001:db8:77:4242::beef", "::ffff:203.0.113.99", "canary-pc.lan")
 TRACES = re.compile("198\\.51\\.100\\.213|c633:64d5|4242|beef|203\\.0\\.113\\.99|cb00:7163|canary", re.IGNORECASE)
@@ -37,17 +35,16 @@ VALUES = {"ip": "198.51.100.x", "name": "gdpr_mode"}
 @pytest.fixture
 def masked(admin: Client, instance: Path) -> Client:
     """An instance in which canaries browsed and signed in, and masking was then switched on."""
-    log = instance / "canary.log"
-    log.write_text(
+    import_log(
+        instance,
         "".join(
             f"{int(START) - number}.000 7 {address} TCP_{result} 286 GET "
             "http://site.test/stop?who=canary@mail.test canary.user HIER_DIRECT/192.0.2.1 text/html\n"
             for number, address in enumerate(ADDRESSES)
             for result in ("MISS/200", "DENIED/403")
-        )
+        ).encode(),
+        "canary.log",
     )
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(log)
     for address in ADDRESSES[:3]:
         login = {"username": "admin", "password": ADMIN_PASSWORD}
         admin.post("/api/auth/login", json=login, environ_base={"REMOTE_ADDR": address})

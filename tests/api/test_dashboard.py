@@ -14,7 +14,6 @@ import pytest
 from proxyweb.api.dashboard import Summary
 from proxyweb.db.connection import connect
 from proxyweb.ingest.groups import HOUR_MS
-from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import WafVerdict
 from proxyweb.queries import dashboard
 from proxyweb.queries.windows import Window, window
@@ -22,6 +21,7 @@ from tests.clients import Client
 from tests.conftest import START, Clock
 from tests.counted_hours import HOURS, counted_copy
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 from tests.large_log import START as LARGE_LOG_START
 
 HOUR, DAY = 3600, 86_400
@@ -55,10 +55,7 @@ REQUESTS = (
 
 
 def feed(instance: Path, requests: Iterable[Request]) -> None:
-    path = instance / "traffic.log"
-    path.write_bytes(log(*requests, log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*requests, log_format="proxyweb"))
 
 
 @pytest.fixture

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxyweb.api.durations import Timed, took
-from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.clients import Client
 from tests.conftest import START
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 NOW_MS = int(START * 1000)
 TWO_DAYS, TODAY = NOW_MS - 2 * 86_400_000, NOW_MS - 1_800_000
@@ -64,10 +62,7 @@ LISTS = {
 @pytest.fixture(params=["proxyweb", "combined"])
 def log_format(request: pytest.FixtureRequest, instance: Path) -> str:
     """The log in a format that tells how long requests took, and in one that doesn't."""
-    file = instance / "traffic.log"
-    file.write_bytes(log(*REQUESTS, log_format=request.param))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        assert Importer(conn, parallel=False).import_file(file).rows == len(REQUESTS)
+    assert import_log(instance, log(*REQUESTS, log_format=request.param)).rows == len(REQUESTS)
     name: str = request.param
     return name
 

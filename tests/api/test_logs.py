@@ -21,6 +21,7 @@ from proxyweb.ingest.importer import Importer
 from proxyweb.retention import clear_all
 from tests.clients import Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, START, Clock
+from tests.ingest.importing import import_log
 
 HOUR = 3600
 LINES = """\
@@ -39,10 +40,7 @@ not a log line
 def traffic(instance: Path) -> None:
     """Seven requests within the last three hours, and one line that is none."""
     begin = int(START) - 3 * HOUR
-    log = instance / "traffic.log"
-    log.write_text(LINES.format(begin, begin + HOUR, begin + 2 * HOUR, begin + 3 * HOUR))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(log)
+    import_log(instance, LINES.format(begin, begin + HOUR, begin + 2 * HOUR, begin + 3 * HOUR).encode())
 
 
 def entries(client: Client, query: str = "") -> list[dict[str, Any]]:
@@ -136,11 +134,9 @@ def test_next_leads_through_all_pages(viewer: Client) -> None:
 @pytest.fixture
 def long_urls(instance: Path) -> Path:
     """A log with three URLs of 7,000 characters that differ in the last one."""
-    log = instance / "long.log"
     line = "{}.000 7 10.0.0.9 TCP_MISS/200 286 GET http://a.test/{}{} - HIER_DIRECT/192.0.2.1 text/html\n"
-    log.write_text("".join(line.format(int(START) - 60, "x" * 7000, number) for number in range(3)))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(log)
+    lines = (line.format(int(START) - 60, "x" * 7000, number) for number in range(3))
+    import_log(instance, "".join(lines).encode(), "long.log")
     return instance
 
 
@@ -256,12 +252,8 @@ def test_export_csv_is_all_of_it_and_no_formula(viewer: Client) -> None:
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(viewer: Client, instance: Path) -> None:
-    log = instance / "formula.log"
-    log.write_text(
-        f"{int(START)}.000 1 10.0.0.1 TCP_MISS/200 1 GET =cmd|'/c_calc'!A1 @SUM HIER_DIRECT/192.0.2.1 +text\n" * 2
-    )
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(log)
+    line = f"{int(START)}.000 1 10.0.0.1 TCP_MISS/200 1 GET =cmd|'/c_calc'!A1 @SUM HIER_DIRECT/192.0.2.1 +text\n"
+    import_log(instance, line.encode() * 2, "formula.log")
     row = next(csv.DictReader(io.StringIO(viewer.get("/api/logs/export?client=10.0.0.1").get_data(as_text=True))))
     assert (row["destination"], row["user"], row["content_type"]) == ("'=cmd|'/c_calc'!A1", "'@SUM", "'+text")
 

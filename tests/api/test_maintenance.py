@@ -20,15 +20,14 @@ from proxyweb.retention import clear_before
 from tests.clients import Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD
 from tests.ingest.factory import START_MS, log, traffic
+from tests.ingest.importing import import_log
 from tests.ingest.recount import assert_adds_up
 
 
 @pytest.fixture
 def database(instance: Path) -> Path:
     """A log of 3,000 requests."""
-    (instance / "a.log").write_bytes(log(*traffic(3000)))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(instance / "a.log")
+    import_log(instance, log(*traffic(3000)), "a.log")
     return instance / "proxyweb.sqlite"
 
 

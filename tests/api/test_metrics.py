@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,14 @@ from prometheus_client.metrics_core import Metric
 from proxyweb import __version__
 from proxyweb.api.prometheus import gauge, text
 from proxyweb.db import damage
-from proxyweb.db.connection import connect
 from proxyweb.db.migrations import known_versions
-from proxyweb.ingest.importer import Importer
 from proxyweb.ingest.record import WafVerdict
 from tests.api.exposition import read, value
 from tests.clients import Client, anonymous
 from tests.conftest import START, Clock
 from tests.dashboard.signing_in import session
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 LOG = "/var/log/squid/access.log"
 DAY_MS = 86_400_000
@@ -42,10 +41,7 @@ def scraped(client: Client, **options: Any) -> dict[str, Metric]:
 
 
 def stored(instance: Path, *requests: Request, rest: str = "") -> None:
-    path = instance / "stored.log"
-    path.write_bytes(log(*requests, log_format="proxyweb") + rest.encode())
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*requests, log_format="proxyweb") + rest.encode(), "stored.log")
 
 
 def at(milliseconds: int, **fields: Any) -> Request:

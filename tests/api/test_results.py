@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,14 @@ import pytest
 
 from proxyweb.api.results import ResultList, UserList
 from proxyweb.api.urls import TOO_LONG, UrlList
-from proxyweb.db.connection import connect
 from proxyweb.errors import QueryTimeout
-from proxyweb.ingest.importer import Importer
 from proxyweb.privacy import MASKED_USER
 from proxyweb.queries import urls
 from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 NOW_MS = int(START * 1000)
@@ -41,10 +39,7 @@ REQUESTS = (
 
 @pytest.fixture
 def traffic(instance: Path) -> None:
-    file = instance / "traffic.log"
-    file.write_bytes(log(*REQUESTS, log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(file)
+    import_log(instance, log(*REQUESTS, log_format="proxyweb"))
 
 
 def ask(client: Client, query: str = "") -> dict[str, Any]:

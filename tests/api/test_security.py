@@ -12,11 +12,11 @@ import pytest
 
 from proxyweb.api.security import SecurityScore
 from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from proxyweb.queries.traffic_warnings import last_day
 from proxyweb.score import CRITERIA, Traffic
 from tests.clients import Client
 from tests.conftest import START, Clock
+from tests.ingest.importing import import_log
 
 HOUR = 3600
 SWITCHES = [criterion.name for criterion in CRITERIA if criterion.name != "default_password_changed"]
@@ -49,10 +49,7 @@ def switch_on(admin: Client, *names: str) -> None:
 
 
 def imported(instance: Path, lines: list[str]) -> None:
-    log = instance / "traffic.log"
-    log.write_text("".join(lines))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(log)
+    import_log(instance, "".join(lines).encode())
 
 
 def line(seconds: float, destination: str, outcome: str) -> str:

@@ -12,9 +12,9 @@ from apiflask import APIFlask
 
 from proxyweb.db.connection import connect
 from proxyweb.errors import ConfigError
-from proxyweb.ingest.importer import Importer
 from tests.clients import Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, START, Clock
+from tests.ingest.importing import import_log
 
 ADDRESS = "/api/analytics/shadow-it"
 DAY = 86_400
@@ -34,10 +34,7 @@ LINES = """\
 @pytest.fixture
 def traffic(instance: Path) -> None:
     """Dropbox three weeks ago and two days ago, three others half an hour ago, and what is no service."""
-    log = instance / "traffic.log"
-    log.write_text(LINES.format(int(START) - 21 * DAY, int(START) - 2 * DAY, int(START) - 1800))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(log)
+    import_log(instance, LINES.format(int(START) - 21 * DAY, int(START) - 2 * DAY, int(START) - 1800).encode())
 
 
 def services(client: Client, query: str = "") -> list[dict[str, Any]]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxyweb.api.traffic import CacheStatistics, DomainStatistics, TrafficStatistics
-from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.api.figures import figures
 from tests.clients import Client
 from tests.conftest import START, Clock
 from tests.ingest.factory import Request
+from tests.ingest.importing import import_log
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 NOW = "2026-02-02 02:40:00"
@@ -50,10 +48,7 @@ REQUESTS = [
 
 
 def imported(instance: Path, requests: list[Request], log_format: str = "native") -> None:
-    log = instance / "traffic.log"
-    log.write_bytes(b"".join(request.line(log_format) + b"\n" for request in requests))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        assert Importer(conn, parallel=False).import_file(log).rejected == 0
+    assert import_log(instance, b"".join(request.line(log_format) + b"\n" for request in requests)).rejected == 0
 
 
 @pytest.fixture

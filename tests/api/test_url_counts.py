@@ -17,7 +17,6 @@ from proxyweb.api import urls
 from proxyweb.api.context import core_of
 from proxyweb.api.urls import UrlList
 from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from proxyweb.locks import held
 from proxyweb.queries.url_counts import KEPT_SECONDS
 from proxyweb.queries.urls import ranked_urls
@@ -25,6 +24,7 @@ from proxyweb.retention import clear_old
 from tests.clients import Client, signed_in
 from tests.conftest import START, Clock
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 DAY_MS = 86_400_000
 NOW_MS = int(START * 1000)
@@ -47,10 +47,7 @@ def requests(count: int, seed: int) -> list[Request]:
 
 
 def add(instance: Path, count: int = 1500, seed: int = 3) -> None:
-    file = instance / f"traffic-{seed}.log"
-    file.write_bytes(log(*requests(count, seed), log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(file)
+    import_log(instance, log(*requests(count, seed), log_format="proxyweb"), f"traffic-{seed}.log")
 
 
 @pytest.fixture

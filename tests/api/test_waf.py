@@ -26,6 +26,7 @@ from proxyweb.waf.rules import load
 from tests.clients import Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, START, Clock
 from tests.ingest.factory import Request, log, new_database
+from tests.ingest.importing import import_log
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 WINDOWS = ("1h", "24h", "7d", "30d", "all")
@@ -66,10 +67,7 @@ def traffic(instance: Path) -> None:
 
 
 def feed(instance: Path, *requests: Request) -> None:
-    path = instance / "traffic.log"
-    path.write_bytes(log(*requests, log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*requests, log_format="proxyweb"))
 
 
 def stats(client: Client, query: str = "") -> dict[str, Any]:

@@ -21,6 +21,7 @@ from proxyweb.ingest.record import WafVerdict
 from proxyweb.ingest.rollups import ROLLUPS
 from tests.clients import Client
 from tests.ingest.factory import Request, log, traffic
+from tests.ingest.importing import import_log
 from tests.ingest.recount import assert_adds_up, dump, posting_lists
 
 SMALL_SEGMENT_BITS = 8
@@ -67,10 +68,7 @@ def _today(some: list[Request]) -> list[Request]:
 
 
 def feed(instance: Path, name: str, content: list[Request]) -> None:
-    path = instance / name
-    path.write_bytes(log(*content, log_format="proxyweb"))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*content, log_format="proxyweb"), name)
 
 
 @pytest.fixture

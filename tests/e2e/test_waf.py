@@ -177,9 +177,10 @@ def test_a_killed_helper_comes_back_and_no_attack_passes_meanwhile(judging: Path
     One request at a time: where others are on their way to the dying helper, Squid 5.7 itself may fail an assertion.
     """
     found: Counter[tuple[bool, int]] = Counter()
-    slowest = 0.0
+    slowest: list[float] = []
     with asking(judging) as squid:
         for _ in range(3):
+            slowest.append(0.0)
             assert squid.get(origin.url()).status == 200
             killed = helpers(squid)
             assert killed
@@ -188,12 +189,13 @@ def test_a_killed_helper_comes_back_and_no_attack_passes_meanwhile(judging: Path
             for attack in (True, False) * 20:
                 begun = time.monotonic()
                 found[attack, squid.get(origin.url(SQL if attack else "/")).status] += 1
-                slowest = max(slowest, time.monotonic() - begun)
+                slowest[-1] = max(slowest[-1], time.monotonic() - begun)
             assert not set(helpers(squid)) & set(killed)
     assert found[True, 403] == 60
     assert found[False, 403] <= 3  # what the helper was asked when it died
     assert found.total() == found[True, 403] + found[False, 403] + found[False, 200]
-    assert slowest < IN_FORCE_SECONDS
+    assert min(slowest) < 1, "that long a new helper takes to its first answer"
+    assert max(slowest) < IN_FORCE_SECONDS
 
 
 def test_a_helper_that_cannot_start_denies_everything(judging: Path, origin: Origin) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
+from proxyweb.db.connection import connect
 from proxyweb.ingest.importer import Importer, Summary
 from proxyweb.ingest.sources import CHUNK
 from tests.ingest.factory import log, traffic
@@ -31,6 +33,14 @@ def load(conn: sqlite3.Connection, path: Path, again: bool = False) -> Summary:
     after = positions(conn)
     assert all(after[source] >= position for source, position in before.items())
     return summary
+
+
+def import_log(instance: Path, content: bytes, name: str = "traffic.log") -> Summary:
+    """Store a log in the database of an instance; it stays in a file of that name."""
+    path = instance / name
+    path.write_bytes(content)
+    with closing(connect(instance / "proxyweb.sqlite")) as conn:
+        return Importer(conn, parallel=False).import_file(path)
 
 
 def positions(conn: sqlite3.Connection) -> dict[int, int]:

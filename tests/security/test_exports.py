@@ -7,19 +7,17 @@ import io
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 from apiflask import APIFlask
 
-from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.clients import Answer, Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, VIEWER_PASSWORD, Clock
 from tests.e2e.server import Server
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 FORMULAS = tuple(
     f"{before}{formula}"
@@ -89,12 +87,8 @@ def test_nothing_is_left_taken_by_exports_that_fail(server: Server) -> None:
 @pytest.fixture
 def formulas(viewer: Client, instance: Path) -> str:
     """An export of requests that hold a formula in all that clients choose."""
-    path = instance / "formulas.log"
-    path.write_bytes(
-        log(*(Request(user=text, user_agent=text, content_type=text) for text in FORMULAS), log_format="proxyweb")
-    )
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        assert Importer(conn, parallel=False).import_file(path).rows == len(FORMULAS)
+    asked = [Request(user=text, user_agent=text, content_type=text) for text in FORMULAS]
+    assert import_log(instance, log(*asked, log_format="proxyweb"), "formulas.log").rows == len(FORMULAS)
     return export(viewer).get_data(as_text=True)
 
 

@@ -14,10 +14,10 @@ import pytest
 from apiflask import APIFlask
 
 from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.clients import Answer, Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD
 from tests.ingest.factory import log, traffic
+from tests.ingest.importing import import_log
 from tests.security.routes import Parameter, bodies, parameters
 
 ROWS = 400
@@ -47,10 +47,7 @@ TELLING = (
 
 @pytest.fixture(autouse=True)
 def traffic_of_a_day(instance: Path) -> None:
-    path = instance / "traffic.log"
-    path.write_bytes(log(*traffic(ROWS)))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*traffic(ROWS)))
 
 
 def asked(admin: Client, parameter: Parameter, value: str) -> Answer:

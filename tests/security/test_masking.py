@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 from pathlib import Path
@@ -11,11 +10,10 @@ from pathlib import Path
 import pytest
 from apiflask import APIFlask
 
-from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from tests.clients import Client, anonymous
 from tests.conftest import START
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 from tests.security.routes import routes
 
 V4 = IPv4Address("198.51.100.213")
@@ -35,8 +33,8 @@ MAIL = "http://site.test/canary@mail.example/?to=canary.two%40mail.example&cc=ca
 
 @pytest.fixture
 def masked(admin: Client, instance: Path) -> Client:
-    path = instance / "canaries.log"
-    path.write_bytes(
+    assert import_log(
+        instance,
         log(
             *(
                 Request(
@@ -50,10 +48,9 @@ def masked(admin: Client, instance: Path) -> Client:
                 for number, client in enumerate(SPELLINGS)
             ),
             log_format="proxyweb",
-        )
-    )
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        assert Importer(conn, parallel=False).import_file(path).rows == len(SPELLINGS)
+        ),
+        "canaries.log",
+    ).rows == len(SPELLINGS)
     assert admin.put("/api/settings/gdpr_mode", json={"value": True}).status_code == 200
     return admin
 

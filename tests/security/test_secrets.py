@@ -14,12 +14,12 @@ import requests
 from apiflask import APIFlask
 
 from proxyweb.db.connection import connect
-from proxyweb.ingest.importer import Importer
 from proxyweb.secret import derived, load
 from tests.clients import Client, basic, signed_in
 from tests.conftest import ADMIN_PASSWORD, VIEWER_PASSWORD
 from tests.e2e.server import Server
 from tests.ingest.factory import log, traffic
+from tests.ingest.importing import import_log
 from tests.security.routes import routes
 from tests.security.wire import ADMIN, asked, get
 from tests.test_supervisor import wait_for
@@ -46,9 +46,7 @@ def hashes_of(instance: Path) -> list[bytes]:
 
 def test_no_answer_tells_a_key_a_password_or_a_hash(app: APIFlask, instance: Path) -> None:
     """But for a backup, which is the database; the key is not in that either."""
-    (instance / "a.log").write_bytes(log(*traffic(100)))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(instance / "a.log")
+    import_log(instance, log(*traffic(100)), "a.log")
     admin = signed_in(app, basic("admin", ADMIN_PASSWORD))
     keys, hashes = secrets_of(instance), hashes_of(instance)
     passwords = [ADMIN_PASSWORD.encode(), VIEWER_PASSWORD.encode()]

@@ -17,12 +17,12 @@ from proxyweb.api.waf import RuleTried, trial_runs
 from proxyweb.db.connection import connect
 from proxyweb.errors import Invalid
 from proxyweb.ingest.groups import HOUR_MS
-from proxyweb.ingest.importer import Importer
 from proxyweb.queries import waf
 from proxyweb.waf.trial import MOST_EXAMPLES, Trial, matcher, tried
 from tests.clients import Client
 from tests.conftest import START
 from tests.ingest.factory import Request, log
+from tests.ingest.importing import import_log
 
 NASTY = r"(.?){1000}z"
 
@@ -99,10 +99,7 @@ def test_patterns_are_not_kept() -> None:
 
 def feed(instance: Path, *asked: tuple[int, str]) -> None:
     """Requests so many seconds ago for these URLs."""
-    path = instance / "traffic.log"
-    path.write_bytes(log(*(Request(time_ms=(int(START) - seconds) * 1000, url=url) for seconds, url in asked)))
-    with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(path)
+    import_log(instance, log(*(Request(time_ms=(int(START) - seconds) * 1000, url=url) for seconds, url in asked)))
 
 
 def answered(client: Client, regex: str, **more: Any) -> dict[str, Any]:
