@@ -8,6 +8,7 @@ import sys
 import threading
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -61,8 +62,9 @@ def formatter(form: str) -> logging.Formatter:
     return JsonLine() if form == "json" else OneLine(TEXT)
 
 
+@cache
 def handler(form: str) -> logging.Handler:
-    """What writes them to stderr, without ever waiting for whoever reads it."""
+    """What writes them to stderr, without ever waiting for whoever reads it; one for all that this process says."""
     lines = formatter(form)
     made = logging.StreamHandler(
         log_stream.stderr(lambda message: lines.format(_record(message, logging.WARNING)) + "\n")
