@@ -7,6 +7,8 @@ nobody is answered. Here they cost a place in the poller, and are closed when th
 
 from __future__ import annotations
 
+import errno
+import resource
 import socket
 import sys
 import time
@@ -30,6 +32,9 @@ MOST_UNSENT = 64 * 1024 * 1024
 SWEEP_SECONDS = 0.25
 LIFE_SECONDS = 10.0  # of a connection that goes on; then its client comes anew, and to the worker that has time
 TURN_SECONDS = 0.001  # after a connection is accepted, in which the next one is another worker's
+FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+FULL_SECONDS = 0.1
+OWN_DESCRIPTORS = 100  # for databases, and for connections that are only closed yet
 SWITCH_SECONDS = 0.0005  # at Python's 5 ms, a short answer waits that long for an export at each look into the database
 
 
@@ -40,7 +45,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting: dict[Connection, bool] = {}  # whether it is one of `nr_conns`
         self._unsent: dict[Connection, None] = {}  # those whose answer waits for them, the oldest first
         self._swept = 0.0
-        self._resting, self._conns_before = False, 0
+        self._rest_seconds, self._conns_before = 0.0, 0
+        self.worker_connections = min(self.cfg.worker_connections, _most_connections())
         self._thrift = Thrift()
         sys.setswitchinterval(SWITCH_SECONDS)
         super().init_process()
@@ -55,10 +61,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             accepted, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._rest_seconds = FULL_SECONDS  # clients wait in the queue until others have gone
+            return
         self.nr_conns += 1
         self.enqueue_req(Connection(self.cfg, accepted, address, listener.getsockname(), self._linger))
         if self.cfg.workers > 1 and self.nr_conns > self._conns_before:
-            self._resting = True
+            self._rest_seconds = TURN_SECONDS
         self._conns_before = self.nr_conns
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -67,12 +78,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         Else the worker that wakes up first takes all that come together, as the six of a browser, and answers them
         alone: a third as fast as two do.
         """
-        if not self._resting:
-            super().wait_for_and_dispatch_events(timeout)
-            return
-        self._resting = False
-        self.set_accept_enabled(False)
-        super().wait_for_and_dispatch_events(min(timeout, TURN_SECONDS))
+        if self._rest_seconds:
+            timeout, self._rest_seconds = min(timeout, self._rest_seconds), 0.0
+            self.set_accept_enabled(False)
+        super().wait_for_and_dispatch_events(timeout)
 
     # --- a request that is arriving ---
 
@@ -224,6 +233,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         )
         lines = [status_line, *(f"{name}: {value}" for name, value in headers), "", ""]
         client.sendall("\r\n".join(lines).encode("latin-1") + body)
+
+
+def _most_connections() -> int:
+    """How many this process may have, so that enough descriptors are left for what it does with them."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit - min(OWN_DESCRIPTORS, limit // 2) if limit != resource.RLIM_INFINITY else sys.maxsize
 
 
 class _Said:

@@ -10,6 +10,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def dumped(instance: Path) -> list[str]:
 @pytest.mark.parametrize("old", KEPT[:1], indirect=True)
 def test_an_upgrade_that_is_killed_leaves_all_as_it_was(old: Path, program: Path, tmp_path: Path) -> None:
     begun_as, before, reached = version(old), dumped(old), tmp_path / "reached"
-    for command in ("serve", "clear-old"):
+    for command, number in product(("serve", "clear-old"), (signal.SIGKILL, signal.SIGTERM)):
         environment = next_version.environment(program, old, SLOW_MIGRATION=str(reached),
                                                PROXYWEB_BIND=f"unix:{tmp_path / 'web.sock'}")  # fmt: skip
         process = subprocess.Popen([*PROGRAM, command], env=environment, start_new_session=True)
@@ -178,8 +179,8 @@ def test_an_upgrade_that_is_killed_leaves_all_as_it_was(old: Path, program: Path
             written = (old / "proxyweb.sqlite-wal").stat().st_size
             assert written > 100_000, "it is in the middle of it"
         finally:
-            os.killpg(process.pid, signal.SIGKILL)  # clear-old upgrades in a child
-            process.wait()
+            os.killpg(process.pid, number)  # clear-old upgrades in a child
+            process.wait(5)
         assert version(old) == begun_as
         assert dumped(old) == before
 

@@ -79,6 +79,21 @@ def test_cleared_all_the_time(follow: Follow, writer: Writer) -> None:
     sound(follow.instance)
 
 
+def test_cleared_through_the_server(instance: Path, writer: Writer) -> None:
+    follow = Follow(instance, writer.path)
+    with serving(instance, ACCESS_LOG=str(writer.path)) as server:
+        deleted = 0
+        with writing(writer, 2000), requests.Session() as client:
+            for _ in range(times(10)):
+                answer = client.post(f"{server.url}/api/logs/clear", auth=ADMIN, timeout=30)
+                assert answer.status_code == 200, answer.text
+                deleted += answer.json()["deleted"]
+                time.sleep(0.05)
+        follow.wait(lambda: deleted + follow.count() >= writer.lines, 60)
+        assert follow.numbers() == list(range(deleted, writer.lines))
+        sound(instance)
+
+
 def test_many_clients_while_the_log_grows(instance: Path, writer: Writer) -> None:
     """Reading, writing, exporting and signing in: 503 at worst, and then with the time after which to come again."""
     follow = Follow(instance, writer.path)

@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import requests
 
-from proxyweb.db.connection import connect
+from proxyweb import audit_chain
+from proxyweb.db.connection import connect, transaction
 from proxyweb.db.migrate import is_current
 from tests.conftest import ADMIN_PASSWORD
 from tests.e2e.program import Follow, command, environment
@@ -117,6 +118,7 @@ def test_any_process_of_the_server_while_settings_change(instance: Path, writer:
     assert statuses == {200}
     with closing(connect(instance / "proxyweb.sqlite", readonly=True)) as conn:
         told = " ".join(text for (text,) in conn.execute("SELECT target || ' ' || details FROM audit_log"))
+        assert audit_chain.verify(conn).wrong == []
     assert [size for size in done if str(size) not in told] == []
     assert len(done) > 5
 
@@ -147,11 +149,11 @@ def test_the_supervisor(instance: Path, writer: Writer) -> None:
 def test_told_to_end_under_load(follow: Follow, writer: Writer) -> None:
     with writing(writer, 2000):
         for _ in range(times(2)):
+            follow.wait(lambda: follow.status and follow.status.alive(time.time() + 13), 30)
             time.sleep(0.5)
             code, seconds = follow.end()
             assert (code, seconds < ENDED_SECONDS) == (0, True)
             follow.start()
-            follow.wait(lambda: follow.status and follow.status.alive(time.time() + 13), 30)
     exact(follow, writer)
 
 
@@ -221,6 +223,35 @@ def deleting(instance: Path, pid: int) -> bool:
         return any(link.readlink() == instance / "proxyweb.sqlite" for link in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
+
+
+def test_told_to_end_while_the_database_is_optimized(filled: Path) -> None:
+    with closing(connect(filled / "proxyweb.sqlite")) as conn:
+
+        def free_pages() -> int:
+            return int(conn.execute("PRAGMA freelist_count").fetchone()[0])
+
+        conn.execute("CREATE TABLE large (x)")
+        for _ in range(times(50, 600)):
+            with transaction(conn):
+                conn.executemany("INSERT INTO large VALUES (zeroblob(?))", [(1000,)] * 2000)
+        conn.execute("DROP TABLE large")
+        before = free_pages()
+        with serving(filled) as server:
+            asking = threading.Thread(target=optimized, args=(server,))
+            asking.start()
+            wait_for(lambda: free_pages() < before, 30)
+            begun = time.monotonic()
+            server.stop()
+            assert time.monotonic() - begun < ENDED_SECONDS
+            asking.join()
+        print(f"{free_pages():,} of {before:,} free pages are left")
+    sound(filled)
+
+
+def optimized(server: Server) -> None:
+    with suppress(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):  # the server was told to end
+        requests.post(f"{server.url}/api/database/optimize", auth=ADMIN, timeout=60)
 
 
 def test_told_to_end_while_the_database_is_made(tmp_path: Path) -> None:

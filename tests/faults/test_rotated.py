@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.program import Follow
-from tests.faults.checking import exact, rotate, times, writing
+from tests.faults.checking import STORED_SECONDS, exact, rotate, times, writing
 from tests.ingest.following import Writer
 from tests.ingest.rotating import compress, copytruncate, shift
 
@@ -35,6 +35,9 @@ def test_asleep_with_a_backlog_and_rotations(follow: Follow, writer: Writer) -> 
     rotate(writer)
     writer.write(10)
     follow.signal(signal.SIGCONT)
+    begun, before = time.monotonic(), follow.count()
+    follow.wait(lambda: follow.count() >= writer.lines, STORED_SECONDS)
+    print(f"{(writer.lines - before) / (time.monotonic() - begun):,.0f} lines/s")
     exact(follow, writer)
 
 

@@ -31,11 +31,11 @@ def test_a_pattern_that_backtracks_elsewhere_is_looked_for_in_linear_time(patter
     search = trial.matcher(pattern)
     assert time.perf_counter() - begun < 1
     taken = []
-    for _ in range(50):
+    for _ in range(200):
         begun = time.perf_counter()
         search(LONG)
         taken.append(time.perf_counter() - begun)
-    assert sorted(taken)[len(taken) // 2] < 0.005
+    assert sorted(taken)[len(taken) * 99 // 100] < 0.005
 
 
 @pytest.mark.parametrize("pattern", EVERYTHING)
