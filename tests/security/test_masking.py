@@ -27,6 +27,9 @@ TRACES = re.compile(
 )
 DIGESTS = {"ETag", "X-Request-ID"}
 PSEUDONYM = re.compile(r"(?:host|user)-[0-9a-f]{8}")  # in which, as in a digest, any hexadecimal digits may stand
+FIGURE = re.compile(
+    r" [\d.e+-]+$", re.MULTILINE
+)  # behind a metric's labels: seconds and bytes, with digits as they fall
 USER = "canary.person"
 MAIL = "http://site.test/canary@mail.example/?to=canary.two%40mail.example&cc=canary%2540mail.example"
 
@@ -64,7 +67,9 @@ def test_no_answer_shows_a_spelling(app: APIFlask, masked: Client) -> None:
             with masked.get(f"{path}{query}") as answer:
                 if answer.status_code == 200:
                     headers = "".join(value for name, value in answer.headers if name not in DIGESTS)
-                    found = TRACES.search(PSEUDONYM.sub("", answer.get_data(as_text=True)) + headers)
+                    text = answer.get_data(as_text=True)
+                    text = FIGURE.sub("", text) if path == "/metrics" else text
+                    found = TRACES.search(PSEUDONYM.sub("", text) + headers)
                     assert not found, (path, query, found)
                     asked += 1
     assert asked > 40
