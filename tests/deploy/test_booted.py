@@ -1,4 +1,4 @@
-"""The units under a systemd of their own, set up as the documentation says."""
+"""The units under a systemd of their own, set up as the documentation says; in `make soak`, with nothing beside it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ import requests
 
 from tests.deploy.test_systemd import INSTALLED, SERVICES, UNITS
 from tests.e2e.server import free_port
+from tests.faults.checking import SOAK
 from tests.ingest.factory import log, traffic
 from tests.test_supervisor import wait_for
 
+pytestmark = pytest.mark.skipif(not SOAK, reason="boots a systemd, which make soak does")
 CHECKOUT = Path(__file__).parents[2]
 CGROUPS = next((path for path in map(Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"))
                 if (path / "cgroup.controllers").exists()), None)  # fmt: skip
@@ -137,7 +139,10 @@ def password(machine: Machine) -> str:
 
 
 def test_it_serves_and_reads_the_log(machine: Machine) -> None:
-    wait_for(lambda: machine.health() == 200, PATIENCE)
+    try:
+        wait_for(lambda: machine.health() == 200, PATIENCE)
+    except AssertionError:
+        raise AssertionError(machine.told()) from None
     assert machine.run("systemctl", "is-enabled", "proxyweb").stdout == "enabled\n"
     ask = f"http://127.0.0.1:{machine.port}/api/logs/stats"
     admin = ("admin", password(machine))
@@ -154,6 +159,7 @@ def test_it_reloads_without_a_gap(machine: Machine) -> None:
 
 def test_it_is_started_again(machine: Machine) -> None:
     before = machine.property("proxyweb", "MainPID")
+    assert before != "0", machine.told()
     machine.run("kill", "-9", before)
     wait_for(lambda: machine.property("proxyweb", "MainPID") not in {before, "0"}, PATIENCE)
     wait_for(lambda: machine.health() == 200, PATIENCE)
