@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from typing import cast
 
 from apiflask import APIBlueprint
 from flask import Response, current_app
 
 from proxyweb import __version__
 from proxyweb.api import context
-from proxyweb.api.observation import COUNTS
+from proxyweb.api.observation import counts_of
 from proxyweb.api.prometheus import CONTENT_TYPE, Metric, counter, gauge, histogram_samples, text
 from proxyweb.api.status import trouble
 from proxyweb.api.waf import known_categories
@@ -22,7 +21,7 @@ from proxyweb.errors import Damaged, ProxywebError
 from proxyweb.ingest.status import FollowerStatus, read_status
 from proxyweb.queries.metrics import LogFigures, log_figures
 from proxyweb.queries.waf import CategoryCount
-from proxyweb.request_counts import BOUNDS, RequestCounts
+from proxyweb.request_counts import BOUNDS
 
 blueprint = APIBlueprint("metrics", __name__, enable_openapi=False)
 
@@ -61,7 +60,7 @@ def _free(folder: str) -> int | None:
 
 
 def _requests() -> Iterator[Metric]:
-    counts = cast(RequestCounts, current_app.extensions[COUNTS])
+    counts = counts_of(current_app)
     found = [
         ({"route": series.route, "method": series.method, "status": series.status}, series)
         for series in counts.series()

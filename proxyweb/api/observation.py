@@ -48,9 +48,14 @@ def observe(app: Flask, counts_descriptor: int | None) -> None:
     app.wsgi_app = Observer(app.wsgi_app, counts, core.under_way, logs)  # type: ignore[method-assign]
 
 
+def counts_of(app: Flask) -> RequestCounts:
+    """What `app` has answered, counted; it must be observed."""
+    return cast(RequestCounts, app.extensions[COUNTS])
+
+
 def count_turned_away(app: Flask, status: int) -> None:
     """Count what the web server answered itself, with this status, as it was no request that `app` could be given."""
-    cast(RequestCounts, app.extensions[COUNTS]).add(UNMATCHED, OTHER, status, 0.0)
+    counts_of(app).add(UNMATCHED, OTHER, status, 0.0)
 
 
 class Observer:

@@ -14,7 +14,6 @@ from apiflask import APIFlask
 
 from proxyweb.api import maintenance
 from proxyweb.db.connection import connect, transaction
-from proxyweb.ingest.importer import Importer
 from proxyweb.locks import held
 from proxyweb.retention import clear_before
 from tests.clients import Client, basic, signed_in
@@ -166,9 +165,8 @@ def test_optimizing_keeps_no_writer_waiting(make_app: Callable[..., APIFlask], d
 
 
 def test_the_size_cap_is_kept_to_by_clear_old(admin: Client, viewer: Client, instance: Path) -> None:
-    (instance / "a.log").write_bytes(log(*traffic(60_000, step_ms=10)))
+    import_log(instance, log(*traffic(60_000, step_ms=10)), "a.log")
     with closing(connect(instance / "proxyweb.sqlite")) as conn:
-        Importer(conn, parallel=False).import_file(instance / "a.log")
         assert clear_before(conn, START_MS) == 0
     admin.post("/api/settings", json={"max_database_mb": 3, "log_retention_days": 3650})
     deleted = admin.post("/api/logs/clear-old").json["deleted"]

@@ -27,9 +27,8 @@ TRACES = re.compile(
 )
 DIGESTS = {"ETag", "X-Request-ID"}
 PSEUDONYM = re.compile(r"(?:host|user)-[0-9a-f]{8}")  # in which, as in a digest, any hexadecimal digits may stand
-FIGURE = re.compile(
-    r" [\d.e+-]+$", re.MULTILINE
-)  # behind a metric's labels: seconds and bytes, with digits as they fall
+# Behind a metric's labels: seconds and bytes, with digits as they fall.
+FIGURE = re.compile(r" [\d.e+-]+$", re.MULTILINE)
 USER = "canary.person"
 MAIL = "http://site.test/canary@mail.example/?to=canary.two%40mail.example&cc=canary%2540mail.example"
 
