@@ -62,7 +62,7 @@ _FUNCTIONS = {
 }
 _LETTER = {word: letter for letter, words in _WORDS.items() for word in words.split()}
 _CALLED = {word: letter for letter, words in _FUNCTIONS.items() for word in words.split()}
-_TOKEN = re.compile(  # the most frequent first
+_TOKEN = re.compile(  # of a text in lower case; the most frequent first
     r"""\s*(?:(?P<sign>[*,();{}])
     |(?P<number>0x[0-9a-f]*|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[bx]'[0-9a-f]*')
     |(?P<B>[og]r(?:der|oup)\s+(?:siblings\s+)?by\b)
@@ -76,7 +76,7 @@ _TOKEN = re.compile(  # the most frequent first
     |(?P<bars>\|\|)
     |(?P<arithmetic>[+\-/%^|&])
     |(?P<other>\S))""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+    re.VERBOSE | re.DOTALL,
 )
 _SIGNS = {"number": "1", "logic": "&", "bars": "|", "compare": "=", "arithmetic": "+"}
 _VERSION = re.compile(r"!(?:\d{5,6})?")
@@ -85,7 +85,7 @@ _CALL = re.compile(r"\s*\(")
 
 def form(text: str) -> list[str]:
     """The text as words of tokens: as it stands, and behind its first quote of either kind."""
-    text = text[:LONGEST]
+    text = text[:LONGEST].lower()
     if "/*" in text:
         text = _without_comments(text)
     words = ["-" + _word(text)]
@@ -108,24 +108,27 @@ def _without_comments(text: str) -> str:
 
 def _word(text: str) -> str:
     letters: list[str] = []
+    last = ""
     for token in _TOKEN.finditer(text):
-        kind = token.lastgroup
+        kind = token.lastgroup or ""
         if kind == "word":
-            letter = _letter(token["word"].lower(), text, token.end())
+            letter = _letter(token["word"], text, token.end())
+            if letter == "o" and last != "D":
+                letter = "n"
         elif kind == "sign":
             letter = token["sign"]
         elif kind == "other":
             letter = token["other"] if token["other"] in "!." else "?"
         else:
-            letter = _SIGNS.get(kind or "", kind or "")
-        if letter == "o" and letters[-1:] != ["D"]:
-            letter = "n"
-        if letters and letter == letters[-1] and letter in "+!1.(":  # --1, ((( and what numbers a list of them ends in
+            letter = _SIGNS.get(kind, kind)
+        if letter == last and letter in "+!1.(":  # --1, ((( and what numbers a list of them ends in
             continue
-        if letters[-4:] == [letter, ",", letter, ","]:  # a list has two of a kind, and goes on with another
+        if last == "," and letters[-4:-1] == [letter, ",", letter]:  # a list shows two of a kind, then goes on
             letters.pop()
+            last = letter
             continue
         letters.append(letter)
+        last = letter
         if len(letters) >= MOST_TOKENS:
             break
     return "".join(letters)

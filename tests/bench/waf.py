@@ -43,16 +43,15 @@ class Source:
         return sum(score >= threshold for score in self.scores) / len(self.scores)
 
     def row(self, threshold: int) -> list[str]:
-        costs = sorted(self.costs)
         share = f"{self.blocked(threshold):.2%}"
-        return [
-            self.name,
-            f"{len(costs):,}",
-            share if self.attack else "",
-            "" if self.attack else share,
-            f"{costs[len(costs) // 2]:.0f}",
-            f"{costs[len(costs) * 99 // 100]:.0f}",
-        ]
+        shares = [share, ""] if self.attack else ["", share]
+        return [self.name, f"{len(self.costs):,}", *shares, *_spread(self.costs)]
+
+
+def _spread(costs: Iterable[float]) -> list[str]:
+    """Median and 99th percentile."""
+    ordered = sorted(costs)
+    return [f"{ordered[len(ordered) // 2]:.0f}", f"{ordered[len(ordered) * 99 // 100]:.0f}"]
 
 
 def judged(engine: Engine, files: Iterable[Path], sample: int) -> list[Source]:
@@ -76,15 +75,15 @@ def judged(engine: Engine, files: Iterable[Path], sample: int) -> list[Source]:
 
 
 def by_source(sources: Sequence[Source], threshold: int) -> str:
-    """The table, with the macro averages below it."""
+    """The table, and all attacks and all others below it: macro averages of the shares, and what a verdict cost."""
     head = ["source", "requests", "detected", "false alarms", "median µs", "p99 µs"]
     rows = [source.row(threshold) for source in sources]
     for attack, place in ((True, 2), (False, 3)):
-        shares = [source.blocked(threshold) for source in sources if source.attack is attack]
-        if shares:
-            row = ["macro average", "", "", "", "", ""]
-            row[place] = f"{sum(shares) / len(shares):.2%}"
-            rows.append(row)
+        alike = [source for source in sources if source.attack is attack]
+        if alike:
+            row = ["all attacks" if attack else "all others", f"{sum(len(source.costs) for source in alike):,}", "", ""]
+            row[place] = f"{sum(source.blocked(threshold) for source in alike) / len(alike):.2%} (macro average)"
+            rows.append([*row, *_spread(cost for source in alike for cost in source.costs)])
     return table(head, rows)
 
 
