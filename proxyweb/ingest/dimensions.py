@@ -16,6 +16,7 @@ from proxyweb.ingest.record import BLOCKING_REASONS, NO_VERDICT, ResultKind, cac
 
 MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
 _ABSENT = {"peer": "", "user": "", "agent": "", "waf": tuple(NO_VERDICT), "extension": ""}  # number 0 of these is id 0
+_IN_SITE = {"host": 1, "domain": 3, "service": 4}  # where a site's value has the texts of other tables
 
 
 class DimensionTable:
@@ -40,13 +41,13 @@ class DimensionTable:
         self.next_id = 1
         self._new: list[tuple[Any, ...]] = []
 
-    def load(self) -> None:
-        """Take up what the table holds now."""
+    def load(self, held: Iterable[str] = ()) -> None:
+        """Take up what the table holds now. Of texts that are held elsewhere, `held`, no second copy is kept."""
         self.known = {}
         self.next_id = 0
-        self.load_new()
+        self.load_new(held)
 
-    def load_new(self) -> None:
+    def load_new(self, held: Iterable[str] = ()) -> None:
         """Take up what others have added."""
         self._new = []
         if self.known is not None:
@@ -55,7 +56,8 @@ class DimensionTable:
                 (self.next_id,),
             )
             if len(self.known_by) == 1:
-                self.known.update((value, number) for number, value in rows)
+                same = {text: text for text in held}
+                self.known.update((same.get(value, value), number) for number, value in rows)
             else:
                 self.known.update((tuple(value), number) for number, *value in rows)
             if len(self.known) > MAX_REMEMBERED:
@@ -153,11 +155,17 @@ class Dimensions:
 
     def reload(self) -> None:
         """Take up the tables as they are now, and give the values that were numbered their ids again."""
-        for table in self.tables.values():
-            table.load()
+        for name, table in self.tables.items():
+            table.load(self._texts(name))
         values = self.values
         self.restart()
         self.learn({name: known[len(self.values[name]) :] for name, known in values.items()})
+
+    def _texts(self, name: str) -> Iterable[str]:
+        """Of the values that are numbered, the texts that one of the tables has."""
+        if name in _IN_SITE:
+            return (site[_IN_SITE[name]] for site in self.values["site"])
+        return (value[0] if isinstance(value, tuple) else value for value in self.values[name])
 
     def load_new(self) -> None:
         """Take up what other processes have added to the tables."""

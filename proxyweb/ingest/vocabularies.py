@@ -6,6 +6,7 @@ What turns a token of a line into a value raises Odd for what the fast path can'
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from sys import intern
 from typing import Any, Generic, TypeVar
 
 from proxyweb.catalogue.file_types import LONGEST, extension_of
@@ -116,7 +117,7 @@ class _HierarchyCodes(dict[str, str]):
             self.clear()
         if not squid.is_hierarchy(token):
             raise Odd
-        code = self[token] = token.partition("/")[0]
+        code = self[token] = intern(token.partition("/")[0])  # a handful of texts for as many tokens as there are peers
         return code
 
 
