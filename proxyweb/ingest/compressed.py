@@ -92,8 +92,8 @@ def compression(head: bytes) -> str | None:
 class Decompressed:
     """The content of one member after another; zeros between them are padding. Closing it closes the file.
 
-    `vouched_for` is how much of what was read so far a checksum has confirmed; the last member that was begun stands at
-    `member_at` in the file.
+    `taken` is how much of the file was read for the first `position` bytes of content, of which `vouched_for` were
+    confirmed by a checksum; the last member that was begun stands at `member_at` in the file.
     """
 
     def __init__(self, raw: BinaryIO, kind: str) -> None:
@@ -102,7 +102,7 @@ class Decompressed:
         self._member: _Member | None = None
         self._compressed = b""
         self._has_more = False  # inside of the decompressor, for which it wants no more input
-        self._taken = 0
+        self.taken = 0
         self.position = self.vouched_for = self.member_at = 0
 
     def read(self, size: int) -> bytes:
@@ -133,13 +133,13 @@ class Decompressed:
             if not more:
                 return False
             self._compressed = more.lstrip(b"\0")
-        self.member_at = self._taken - len(self._compressed)
+        self.member_at = self.taken - len(self._compressed)
         self._member = self._kind.member()
         return True
 
     def _take(self) -> bytes:
         data = self._raw.read(self._kind.step)
-        self._taken += len(data)
+        self.taken += len(data)
         return data
 
     def close(self) -> None:

@@ -16,6 +16,12 @@ from proxyweb.ingest.compressed import CUT_SHORT, DAMAGE, Decompressed, magic_of
 _EXAMINED_BYTES = 262_144
 _TRIED_BYTES = 65_536
 _DOUBTED_BYTES = 256
+MOST_TIMES = 100  # logs are packed to a tenth, those of a single probe to a fortieth; one line over and over to a 200th
+FREE_BYTES = 256_000_000  # of content, up to which an archive may be as dense as it likes
+TOO_DENSE = (
+    f"it unpacks to more than {MOST_TIMES} times its size, as no log does, and nothing of it is taken; unpack it first"
+    " if it is one nevertheless"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ def examine(raw: BinaryIO, kind: str) -> Examined:
     """Read an archive that can be sought in to its end or to damage, and leave it where it stood.
 
     Of a file that was cut short, almost all that it gives is believed; what no checksum has confirmed before other
-    damage may have been changed by it, and is not.
+    damage may have been changed by it, and is not. Nothing is believed of what unpacks beyond all measure.
     """
     stood = raw.tell()
     try:
@@ -47,6 +53,8 @@ def _examined(raw: BinaryIO, kind: str) -> Examined:
     raw.seek(0)
     content = Decompressed(raw, kind)
     damage = _read_through(content)
+    if damage == TOO_DENSE:
+        return Examined(0, damage)
     believed = content.vouched_for
     if damage == CUT_SHORT and not _member_begins(raw, kind, content.member_at + 1):
         raw.seek(0)
@@ -63,7 +71,8 @@ def _read_through(content: Decompressed) -> str:
     """Read to the end, and say what is wrong there."""
     try:
         while content.read(_EXAMINED_BYTES):
-            pass
+            if content.position > max(FREE_BYTES, content.taken * MOST_TIMES):
+                return TOO_DENSE
     except DAMAGE as error:
         return str(error)
     return ""

@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from proxyweb.ingest import examination
 from proxyweb.ingest.compressed import DAMAGE, Decompressed
 from proxyweb.ingest.examination import Believed, examine
 from proxyweb.ingest.importer import Importer
@@ -126,3 +127,13 @@ def test_out_of_a_pipe(kind: str, conn: sqlite3.Connection) -> None:
     assert (damaged.rows, bool(damaged.damage)) == (LINES, True)
     assert Importer(conn, parallel=False).import_stream(io.BytesIO(archive)).rows == LINES
     assert urls(conn) == urls_in(CONTENT)
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_what_unpacks_beyond_all_measure_is_not_believed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past a size up to which it may. Be it in one member or in the last of several, the content is all or nothing."""
+    bomb = archive_of(kind, [PARTS[0], b"a" * 20_000_000])
+    assert believed(bomb, kind) == (PARTS[0] + b"a" * 20_000_000, "")
+    monkeypatch.setattr(examination, "FREE_BYTES", 10_000_000)
+    assert believed(bomb, kind) == (b"", examination.TOO_DENSE)
+    assert believed(archive_of(kind, PARTS * 30), kind)[1] == ""
