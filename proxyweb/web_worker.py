@@ -13,11 +13,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
+from threading import Barrier
 from typing import Any
 
-import orjson
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from proxyweb.memory import Thrift
@@ -51,6 +52,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         sys.setswitchinterval(SWITCH_SECONDS)
         super().init_process()
 
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """With all its threads from the start. Later there may be no memory for one, and the worker would end of it."""
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        all_here = Barrier(self.cfg.threads + 1)
+        for _ in range(self.cfg.threads):
+            pool.submit(all_here.wait)
+        all_here.wait()
+        return pool
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        from proxyweb import web_refusal  # here, since the master does without the application
+
+        self._refusal = web_refusal
+        self._without_memory = web_refusal.without_memory()
+
     def notify(self) -> None:
         """Called every second: the master is told that this worker lives."""
         super().notify()
@@ -81,19 +98,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if self._rest_seconds:
             timeout, self._rest_seconds = min(timeout, self._rest_seconds), 0.0
             self.set_accept_enabled(False)
-        super().wait_for_and_dispatch_events(timeout)
+        try:
+            super().wait_for_and_dispatch_events(timeout)
+        except MemoryError:  # of one connection; the others' turn comes again
+            self.log.error("There is no memory left for a connection.")
+            self._rest_seconds = FULL_SECONDS
 
     # --- a request that is arriving ---
 
     def enqueue_req(self, conn: Connection) -> None:
         """Called in the main thread whenever a connection may have a request."""
-        here = arrived(conn)
         try:
+            here = arrived(conn)
             lacks = missing(here) if here is not None else 0
             if lacks and ends_here(conn.sock):
                 raise NeverWhole
         except (NeverWhole, OSError):
             self._drop(conn)
+            return
+        except MemoryError:  # to look at what came takes 130 KB
+            self._turn_away(conn)
             return
         if here is not None and lacks:
             wanted = len(here) - len(read_ahead(conn)) + lacks
@@ -111,6 +135,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if time.monotonic() - conn.begun > LIFE_SECONDS:
             req.force_close()
         return bool(super().handle_request(req, conn))
+
+    def _turn_away(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        self._refusal.count_turned_away(self.wsgi, 503)
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.send(self._without_memory)
+            self._linger(conn)
+        except (OSError, MemoryError):
+            conn.close()
 
     # --- an answer that is taken slowly ---
 
@@ -213,26 +247,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answered as every failure is, in the same shape and with the same headers; gunicorn says the status."""
-        from proxyweb.api.envelope import sentence
-        from proxyweb.api.headers import EVERYWHERE
-        from proxyweb.api.observation import count_turned_away
-
         said = _Said()
         super().handle_error(req, said, addr, exc)
         status_line = said.content.partition(b"\r\n")[0].decode("latin-1")
-        status = int(status_line.split()[1])
         if req is None:  # and so was not counted by the application
-            count_turned_away(self.wsgi, status)
-        body = orjson.dumps({"status": "error", "detail": sentence(status)})
-        headers = (
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            ("Connection", "close"),
-            *EVERYWHERE,
-        )
-        lines = [status_line, *(f"{name}: {value}" for name, value in headers), "", ""]
-        client.sendall("\r\n".join(lines).encode("latin-1") + body)
+            self._refusal.count_turned_away(self.wsgi, int(status_line.split()[1]))
+        client.sendall(self._refusal.of(status_line))
 
 
 def _most_connections() -> int:

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from proxyweb.api import context
 from proxyweb.db import damage
 from proxyweb.db.connection import translated
-from proxyweb.errors import ConfigError, Damaged, DatabaseError, Invalid, ProxywebError, Unauthenticated
+from proxyweb.errors import Busy, ConfigError, Damaged, DatabaseError, Invalid, ProxywebError, Unauthenticated
 from proxyweb.escaping import one_line
 
 log = logging.getLogger("proxyweb.api")
@@ -28,6 +28,7 @@ AUTHENTICATE = ('Basic realm="proxyweb"', "Bearer")  # a header each: Chromium a
 FETCH_HEADER = "X-Requested-With"  # sent by the dashboard's scripts, for which the browser must ask for no password
 UNEXPECTED = "Something went wrong in proxyweb; its log says what."
 DAMAGED = "The database is damaged, and nothing is written to it: restore a backup."
+NO_MEMORY = "There is too little memory for that at the moment."
 NO_DATABASE = "The database can't be used at the moment; proxyweb's log says why."
 SENTENCES = {
     400: "The request can't be understood.",
@@ -69,6 +70,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, from_werkzeug)
     app.register_error_handler(sqlite3.Error, from_sqlite)
     app.register_error_handler(DBAPIError, from_sqlalchemy)
+    app.register_error_handler(MemoryError, without_memory)
     app.register_error_handler(Exception, unexpected)
 
 
@@ -116,6 +118,12 @@ def from_sqlite(error: sqlite3.Error) -> Response:
 
 def from_sqlalchemy(error: DBAPIError) -> Response:
     return from_sqlite(error.orig) if isinstance(error.orig, sqlite3.Error) else unexpected(error)
+
+
+def without_memory(error: MemoryError) -> Response:
+    """The process, or SQLite in it, was given no more; the next one who asks may be."""
+    log.error("%s %s: there is no memory left for it", request.method, one_line(request.path))
+    return typed(Busy(NO_MEMORY))
 
 
 def unexpected(error: Exception) -> Response:

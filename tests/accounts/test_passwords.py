@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
 
 import pytest
@@ -33,6 +35,27 @@ def test_shorter_and_longer_ones_are_refused(password: str) -> None:
 def test_no_user_has_no_password() -> None:
     assert not passwords.verify(None, "")
     assert not passwords.verify("not a hash", "not a hash")
+
+
+WITHOUT_MEMORY = """
+import re, resource
+from pathlib import Path
+from proxyweb.accounts import passwords
+hashed = passwords.hashed("a password")
+size = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+for ask in (lambda: passwords.verify(hashed, "a password"), lambda: passwords.hashed("another")):
+    try:
+        print(ask())
+    except MemoryError:
+        print("no memory")
+"""
+
+
+def test_without_memory_no_password_is_called_wrong() -> None:
+    """Else five tries with the right one would lock their user out."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MEMORY], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["no memory", "no memory", ""]
 
 
 def test_an_unknown_user_takes_as_long_as_a_wrong_password() -> None:

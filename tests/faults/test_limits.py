@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from tests.test_supervisor import wait_for
 
 ADMIN = ("admin", ADMIN_PASSWORD)
 DESCRIPTORS = 40
+STARTED_BYTES = 55_000_000  # resident in a worker that has the application
 LINES = 30_000
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="there is no prlimit (util-linux)")
 
@@ -52,6 +56,69 @@ def test_few_descriptors(instance: Path, writer: Writer) -> None:
         assert server.descendants() == processes, "none had to be started again"
     finally:
         server.stop()
+
+
+def test_little_memory_for_a_running_server(instance: Path, writer: Writer) -> None:
+    """Its processes get none for a while: who asks is told so, nobody's password is called wrong, and it goes on."""
+    writer.write(LINES)
+    follow = Follow(instance, writer.path)
+    server = Server(instance, ACCESS_LOG=str(writer.path), EXPORTS_PER_MINUTE="1000")
+    try:
+        wait_for(lambda: server.healthy() and len(server.descendants()) == 4, 30)
+        follow.wait(lambda: follow.count() == writer.lines, 30)
+        workers = [pid for pid in server.descendants() if is_worker(pid)]
+        assert len(workers) == 2
+        wait_for(lambda: all(said(pid, "VmRSS") > STARTED_BYTES for pid in workers), 30)
+        for number in range(24):
+            assert ask(server, number)[0] in {200, 409}
+        for megabytes in (5, 0, -10, -40):
+            for pid in server.descendants():
+                limit_memory(pid, said(pid, "VmSize") + megabytes * 1_000_000)
+            with writing(writer, 2000), ThreadPoolExecutor(12) as pool:
+                answers = list(pool.map(partial(ask, server), range(120)))
+            assert {status for status, *_ in answers} <= {200, 409, 503}, answers
+            assert all(retry for status, retry in answers if status == 503)
+        for pid in server.descendants():
+            limit_memory(pid, None)
+        exact(follow, writer)
+        for number in range(24):
+            assert ask(server, number)[0] in {200, 409}
+        assert [pid for pid in server.descendants() if is_worker(pid)] == workers, "none had to be started again"
+    finally:
+        server.stop()
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a process of the server's answers requests."""
+    is_gunicorn = b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return is_gunicorn and not Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+
+def said(pid: int, name: str) -> int:
+    """What the system says of a process's memory, in bytes."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition(f"{name}:")[2].split()[0]) * 1024
+
+
+def limit_memory(pid: int, size: int | None) -> None:
+    """The soft limit of a process's address space, which may be raised again; it may have ended meanwhile."""
+    subprocess.run(["prlimit", f"--pid={pid}", f"--as={'unlimited' if size is None else size}:"], capture_output=True)
+
+
+QUESTIONS = (
+    "logs?limit=1000", "logs?search=photo{number}&limit=1000", "logs/export", "clients/statistics?window=all",
+    "dashboard/summary", "waf/stats", "security/score", "maintenance/backup", "auth/login",
+)  # fmt: skip
+
+
+def ask(server: Server, number: int) -> tuple[int, bool]:
+    """One question, on a connection of its own: the status, and whether it says when to come again."""
+    question = QUESTIONS[number % len(QUESTIONS)].format(number=number)
+    if question == "auth/login":
+        signing_in = {"username": "admin", "password": ADMIN_PASSWORD}
+        answer = requests.post(f"{server.url}/api/{question}", json=signing_in, timeout=30)
+    else:
+        answer = requests.get(f"{server.url}/api/{question}", auth=ADMIN, timeout=30)
+    return answer.status_code, "Retry-After" in answer.headers
 
 
 def test_little_memory(prepared: Path, tmp_path: Path) -> None:
