@@ -20,7 +20,7 @@ test: $(VENV)/installed-for-tests $(VENDOR)/.copied
 # Takes long: a million inputs, every fault many times over, and a simulated day.
 soak: $(VENV)/installed-for-tests $(VENDOR)/.copied
 	@sh tests/system_packages.sh
-	PROXYWEB_SOAK=1 $(BIN)/pytest -rP tests/fuzz tests/e2e/test_document.py tests/faults tests/deploy/test_booted.py
+	PROXYWEB_SOAK=1 $(BIN)/pytest -rP tests/fuzz tests/e2e/test_document.py tests/faults tests/security/test_sqlmap.py tests/deploy/test_booted.py
 	$(BIN)/python -m tests.faults.soak_day
 
 lint: $(VENV)/installed-for-tests

@@ -1,9 +1,10 @@
 #!/bin/sh
-# What the tests need beside Python: the programs that it works with, and strace, by which a disk fails; all from Debian.
+# What the tests need beside Python, all from Debian: the programs that it works with; strace, by which a disk fails; and
+# sqlmap, which attacks it.
 # Installed where we may, named where not.
 PATH="$PATH:/usr/sbin"
 missing=""
-for program in squid chromium strace nginx logrotate openssl; do
+for program in squid chromium strace nginx logrotate openssl sqlmap; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 [ -z "$missing" ] && exit 0
