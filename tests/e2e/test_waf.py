@@ -24,6 +24,7 @@ from proxyweb.waf.rules import Category, load
 from tests.e2e.asking import IN_FORCE_SECONDS, change, changes, logged
 from tests.e2e.origin import Origin
 from tests.e2e.squid import Reply, Squid
+from tests.test_supervisor import wait_for
 from tests.waf.examples import request
 
 SQL = "/?id=1%27%20union%20select%20a,b%20from%20t--"
@@ -37,6 +38,8 @@ BENIGN = [
     "/caf%C3%A9",
 ]
 AT_ONCE, MANY = 48, 3000
+ASKED = 8
+SECONDS = 15.0
 RULES = ["acl waf_deny external waf", "http_access deny waf_deny"]
 
 
@@ -246,6 +249,38 @@ def test_what_finds_no_place_in_the_queue_is_denied(judging: Path, origin: Origi
         finally:
             for client in waiting:
                 client.close()
+
+
+def test_of_ten_times_more_than_find_a_place_none_gets_anothers_verdict(judging: Path, origin: Origin) -> None:
+    """All at once, while the helper stands still: it is asked about a tenth when it goes on, Squid denies the rest."""
+    limits = f"ttl=0 negative_ttl=0 grace=0 cache=0 children-max=1 children-startup=0 concurrency={ASKED} queue-size=16"
+    attempts = 10 * (ASKED + 16)
+    with asking(judging, limits=limits) as squid, ThreadPoolExecutor(attempts) as pool:
+
+        def ask(number: int) -> int:
+            return squid.get(origin.url(f"/ok/{number}{SQL.removeprefix('/') if number % 3 == 0 else ''}")).status
+
+        assert ask(1) == 200
+        (helper,) = helpers(squid)
+        os.kill(helper, signal.SIGSTOP)
+        try:
+            asked = [pool.submit(ask, number) for number in range(attempts)]
+            wait_for(lambda: sum(future.done() for future in asked) >= attempts * 9 // 10, SECONDS)
+            assert {future.result() for future in asked if future.done()} == {403}
+        finally:
+            os.kill(helper, signal.SIGCONT)
+        begun = time.monotonic()
+        passed = {number for number, future in enumerate(asked) if future.result() == 200}
+        assert time.monotonic() - begun < IN_FORCE_SECONDS
+        judged = {}
+        for record in logged(squid, attempts + 1)[1:]:
+            if record.waf != NO_VERDICT:
+                judged[int(record.url.rpartition("/")[2].removesuffix("?"))] = record.waf.categories
+        assert len(judged) == attempts // 10
+        assert passed == {number for number in judged if number % 3}
+        assert all((found == "SQL_INJECTION") == (number % 3 == 0) for number, found in judged.items())
+        assert ask(1) == 200
+        assert helpers(squid) == [helper]
 
 
 @pytest.mark.parametrize(("setting", "status"), [("open", 200), ("closed", 403)])

@@ -6,9 +6,15 @@ import gzip
 import os
 import random
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
+from proxyweb.db.connection import connect, snapshot
 from proxyweb.ingest.squid import MAX_MS, MIN_MS
 from tests.e2e.program import Follow, command
 from tests.faults.checking import exact, rotate, sound, times, writing
@@ -62,20 +68,25 @@ main(["follow"], prog_name="proxyweb")
 
 
 def test_a_clock_that_is_set_back_and_forth(instance: Path, writer: Writer, tmp_path: Path) -> None:
-    """By an hour back, as by hand at the end of summer time, by two days on, behind 2038; and the log with it."""
+    """By an hour back, as by hand at the end of summer time, over both of Berlin's changes, behind 2038; and the log
+    with it. Meanwhile no figure of the whole ever falls."""
     offset_file = tmp_path / "offset"
     offset_file.write_text("0")
-    words = [sys.executable, "-c", SHIFTED, str(offset_file)]
-    with Follow(instance, writer.path) as follow:
+    words = ["env", "TZ=Europe/Berlin", sys.executable, "-c", SHIFTED, str(offset_file)]
+    now = int(time.time())
+    changes = (
+        int(datetime(2027, month, day, 0, 59, 50, tzinfo=UTC).timestamp()) - now for month, day in ((3, 28), (10, 31))
+    )
+    with Follow(instance, writer.path) as follow, rising(lambda: stored_and_counted(instance)):
         follow.kill()
         follow.start(words=words)
         follow.wait(lambda: follow.count() == 1, 30)
-        for offset in (-HOUR, 48 * HOUR, -2 * HOUR, AFTER_2038_MS // 1000 - int(time.time()), 0):
+        for offset in (-HOUR, 48 * HOUR, -2 * HOUR, *changes, AFTER_2038_MS // 1000 - now, 0):
             offset_file.write_text(str(offset))
             writer.write(100)
             rotate(writer)
             writer.write(100)
-            writer.put(writer.next_lines(10, time_ms=int(time.time() + offset) * 1000))
+            writer.put(writer.next_lines(10, time_ms=(now + offset) * 1000))
             if offset > 0:
                 follow.kill()
                 rotate(writer)
@@ -84,6 +95,34 @@ def test_a_clock_that_is_set_back_and_forth(instance: Path, writer: Writer, tmp_
             exact(follow, writer)
             follow.wait(lambda offset=offset: abs(said_at(follow) - time.time() - offset) < 15, 30)  # type: ignore[misc]
             assert follow.numbers() == list(range(writer.lines)), "in the order of the file"
+
+
+def stored_and_counted(instance: Path) -> tuple[int, int]:
+    """How many rows there are, and how many requests the hours count together."""
+    with closing(connect(instance / "proxyweb.sqlite", readonly=True)) as conn, snapshot(conn):
+        (stored,) = conn.execute("SELECT count(*) FROM proxy_logs").fetchone()
+        (counted,) = conn.execute("SELECT coalesce(sum(requests), 0) FROM hourly_requests").fetchone()
+    return stored, counted
+
+
+@contextmanager
+def rising(look: Callable[[], tuple[int, ...]]) -> Iterator[None]:
+    """Looks again and again as long as the block lasts: no figure may fall."""
+    stop, seen = threading.Event(), [look()]
+
+    def watch() -> None:
+        while not stop.wait(0.01):
+            seen.append(look())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watching.join()
+    assert len(seen) > 20
+    assert all(figure <= then for one, other in pairwise(seen) for figure, then in zip(one, other, strict=True))
 
 
 def said_at(follow: Follow) -> float:

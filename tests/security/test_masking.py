@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 from pathlib import Path
 
@@ -12,47 +10,14 @@ from apiflask import APIFlask
 
 from tests.clients import Client, anonymous
 from tests.conftest import START
-from tests.ingest.factory import Request, log
 from tests.ingest.importing import import_log
+from tests.security.canaries import DIGESTS, FIGURE, PSEUDONYM, SPELLINGS, TRACES, USER, V4, V6, canaries
 from tests.security.routes import routes
-
-V4 = IPv4Address("198.51.100.213")
-V6 = IPv6Address("2001:db8:77:4242::beef")
-SPELLINGS = (
-    str(V4), f"::ffff:{V4}", f"::FFFF:{V4}", "::ffff:c633:64d5", str(int(V4)), hex(int(V4)), "0306.063.0144.0325",
-    f"{V4}:4711", str(V6), V6.exploded, str(V6).upper(), f"{V6}%eth0", f"[{V6}]", "canary-laptop.lan",
-)  # fmt: skip
-TRACES = re.compile(
-    rf"{re.escape(str(V4))}|c633:64d5|{int(V4)}|{hex(int(V4))}|0325|4711|4242|beef|eth0|canary", re.IGNORECASE
-)
-DIGESTS = {"ETag", "X-Request-ID"}
-PSEUDONYM = re.compile(r"(?:host|user)-[0-9a-f]{8}")  # in which, as in a digest, any hexadecimal digits may stand
-# Behind a metric's labels: seconds and bytes, with digits as they fall.
-FIGURE = re.compile(r" [\d.e+-]+$", re.MULTILINE)
-USER = "canary.person"
-MAIL = "http://site.test/canary@mail.example/?to=canary.two%40mail.example&cc=canary%2540mail.example"
 
 
 @pytest.fixture
 def masked(admin: Client, instance: Path) -> Client:
-    assert import_log(
-        instance,
-        log(
-            *(
-                Request(
-                    time_ms=(int(START) - number) * 1000,
-                    client=client,
-                    user=USER,
-                    url=MAIL,
-                    referer=MAIL,
-                    status=(200, 404, 403)[number % 3],
-                )
-                for number, client in enumerate(SPELLINGS)
-            ),
-            log_format="proxyweb",
-        ),
-        "canaries.log",
-    ).rows == len(SPELLINGS)
+    assert import_log(instance, canaries(START), "canaries.log").rows == len(SPELLINGS)
     assert admin.put("/api/settings/gdpr_mode", json={"value": True}).status_code == 200
     return admin
 

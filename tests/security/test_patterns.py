@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from proxyweb.errors import Invalid
 from proxyweb.waf import custom, trial
+from proxyweb.waf.custom import with_own
+from proxyweb.waf.engine import Engine
+from proxyweb.waf.rules import load
 from tests.clients import Client
 
 NASTY = (
@@ -30,12 +35,36 @@ def test_a_pattern_that_backtracks_elsewhere_is_looked_for_in_linear_time(patter
     begun = time.perf_counter()
     search = trial.matcher(pattern)
     assert time.perf_counter() - begun < 1
-    taken = []
-    for _ in range(200):
+    assert slow_one(lambda: search(LONG)) < 0.005
+
+
+def slow_one(call: Callable[[], object]) -> float:
+    """The seconds within which 99 of 100 calls come back; a machine that stutters gets another look."""
+
+    def seconds() -> float:
         begun = time.perf_counter()
-        search(LONG)
-        taken.append(time.perf_counter() - begun)
-    assert sorted(taken)[len(taken) * 99 // 100] < 0.005
+        call()
+        return time.perf_counter() - begun
+
+    return min(sorted(seconds() for _ in range(200))[198] for _ in range(2))
+
+
+def test_the_engine_takes_no_longer_for_rules_of_the_owners_own(instance: Path) -> None:
+    """All of them at once, in each part of the same URL."""
+    (instance / "waf_rules.toml").write_text(
+        "".join(
+            f"[[rules]]\nid = 'nasty-{number}'\nafter = 'x'\ncategory = 'SQL_INJECTION'\nseverity = 1\n"
+            f"targets = ['path', 'query', 'raw']\npattern = '''q9{pattern.strip('^$')}9q'''\n"
+            for number, pattern in enumerate(NASTY)
+        )
+    )
+    engine = Engine(with_own(load(), custom.load(instance)), cache=instance / "cache")
+    assert "nasty-0" in engine.judge("GET", "http://a.test/q9xxy9q").rules, "so they are asked"
+    url = LONG.decode().replace("/a", "/q9")
+    query = f"http://a.test/?{'&'.join(f'{number}=q9{url[20:1000]}' for number in range(67))}"
+    for asked in (url, query):
+        assert len(asked) > 65_000
+        assert slow_one(lambda asked=asked: engine.judge("GET", asked)) < 0.005  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("pattern", EVERYTHING)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -45,6 +46,7 @@ ANSWER = re.compile(
 INNOCENT = b" waf_score=0"
 NOTES = b' waf_category="SQL_INJECTION" waf_score=5 waf_rule="sql-union-select"'
 SECONDS = 10.0
+CONCURRENCY, MANY = 200, 10_000
 
 
 @pytest.fixture
@@ -318,6 +320,26 @@ def test_thousands_at_once_and_garbage_between(process: subprocess.Popen[bytes])
     code, said = ended(process)
     assert code == 0
     assert len(said.splitlines()) == 1
+
+
+def test_asked_as_much_as_squid_may_each_waits_a_moment(process: subprocess.Popen[bytes]) -> None:
+    """Whatever is answered is asked anew at once, other attacks each time."""
+    free = [b"%d" % number for number in range(CONCURRENCY)]
+    asked: dict[bytes, float] = {}
+    waited: list[float] = []
+    attacks = (ATTACK.replace(b"?id=1", b"%d?id=%d" % (number, number)) for number in range(MANY))
+    while len(waited) < MANY:
+        for channel, attack in zip(free, islice(attacks, len(free)), strict=False):
+            asked[channel] = time.monotonic()
+            pipe(process.stdin).write(b"%b %b\n" % (channel, attack))
+        free.clear()
+        for answer in told(process, 1):
+            channel, _, rest = answer.partition(b" ")
+            assert rest == b"OK" + NOTES
+            waited.append(time.monotonic() - asked.pop(channel))
+            free.append(channel)
+    waited.sort()
+    assert waited[len(waited) * 99 // 100] < CHUNK_SECONDS
 
 
 def test_without_a_database_everything_passes(tmp_path: Path, compiled: Path, engine: Engine) -> None:

@@ -38,6 +38,10 @@ CHROMIUM = [
     "--no-first-run",
 ]
 PASSWORD = "a password for the tests"
+OPEN_EVERYTHING = """
+    document.querySelectorAll("#content details:not([open]) > summary").forEach((node) => node.click());
+    document.querySelectorAll("#content button[aria-expanded=false]").forEach((node) => node.click());
+"""
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
 
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 from proxyweb.dashboard.pages import PAGES
 from proxyweb.demo.generate import generate
 from proxyweb.ingest.record import WafVerdict
-from tests.e2e.browser.conftest import Dashboard, cookie_of, loaded, running
+from tests.e2e.browser.conftest import OPEN_EVERYTHING, Dashboard, cookie_of, loaded, running
 from tests.e2e.browser.payloads import PAYLOADS
 from tests.ingest.factory import Request, log
 from tests.test_supervisor import wait_for
@@ -32,10 +32,6 @@ SHAPES = """
 ADDRESSES = """
     [...document.querySelectorAll("[href], [src], [action], [formaction], [data]")].flatMap((node) =>
         ["href", "src", "action", "formaction", "data"].map((name) => node.getAttribute(name)).filter(Boolean))
-"""
-OPEN_EVERYTHING = """
-    document.querySelectorAll("#content details:not([open]) > summary").forEach((node) => node.click());
-    document.querySelectorAll("#content button[aria-expanded=false]").forEach((node) => node.click());
 """
 
 
