@@ -14,6 +14,7 @@ from proxyweb.ingest.groups import Flags, Ints, Rows, first_rows
 
 DOMAIN, SERVICE, CLIENT = "domain", "service", "client"
 MAX_REMEMBERED = 400_000
+CLIENT_BITS = 32
 FOREVER = 1 << 62
 _UPSERT = """
     INSERT INTO first_seen (subject, subject_id, of_client_id, client_id, first_ms) VALUES (?, ?, ?, ?, ?)
@@ -31,7 +32,7 @@ class FirstSeen:
     def forget(self) -> None:
         """What was written may be gone."""
         self._known: dict[str, Ints] = {name: np.zeros(0, np.int64) for name in (DOMAIN, SERVICE, CLIENT)}
-        self._known_of_client: dict[tuple[int, int], int] = {}
+        self._pairs = self._pairs_ms = np.zeros(0, np.int64)  # services' clients, in order; since when
 
     def add(self, conn: sqlite3.Connection, rows: Rows) -> None:
         """Store what was not met before some rows, or later."""
@@ -44,10 +45,9 @@ class FirstSeen:
             self._store(conn, subject, ids, 0, rows, first[new])
         ids, clients = rows["service_id"], rows["client_id"]
         first = first_rows(of_services, ids, clients)
-        met = zip(*(column[first].tolist() for column in (ids, clients, rows["time_ms"])), strict=True)
-        new = np.array([self._earlier_of_client(*one) for one in met], np.bool_)
+        new = self._earlier_of_clients(ids[first] << CLIENT_BITS | clients[first], rows["time_ms"][first])
         self._store(conn, SERVICE, ids, clients, rows, first[new])
-        if len(self._known_of_client) > MAX_REMEMBERED:
+        if len(self._pairs) > MAX_REMEMBERED:
             self.forget()
 
     def _earlier(self, subject: str, ids: Ints, time_ms: Ints) -> Flags:
@@ -61,10 +61,21 @@ class FirstSeen:
         known[ids[earlier]] = time_ms[earlier]
         return earlier
 
-    def _earlier_of_client(self, service: int, client: int, moment: int) -> bool:
-        earlier = moment < self._known_of_client.get((service, client), FOREVER)
-        if earlier:
-            self._known_of_client[service, client] = moment
+    def _earlier_of_clients(self, pairs: Ints, time_ms: Ints) -> Flags:
+        """The same for pairs, each given once."""
+        places = np.searchsorted(self._pairs, pairs)
+        is_known = np.zeros(len(pairs), np.bool_)
+        within = places < len(self._pairs)
+        is_known[within] = self._pairs[places[within]] == pairs[within]
+        earlier = ~is_known
+        earlier[is_known] = time_ms[is_known] < self._pairs_ms[places[is_known]]
+        moved = is_known & earlier
+        self._pairs_ms[places[moved]] = time_ms[moved]
+        new = np.flatnonzero(~is_known)
+        if len(new):
+            new = new[np.argsort(pairs[new])]
+            self._pairs = np.insert(self._pairs, places[new], pairs[new])
+            self._pairs_ms = np.insert(self._pairs_ms, places[new], time_ms[new])
         return earlier
 
     def _store(

@@ -37,7 +37,9 @@ class Column:
     def extend(self, values: Sequence[int] | Ints) -> None:
         end = self._held + len(values)
         if end > len(self._room):
-            self._room = np.concatenate((self._room, np.zeros(end, np.int64)))
+            room = np.zeros(end + end // 8 + 64, np.int64)
+            room[: self._held] = self._room[: self._held]
+            self._room = room
         self._room[self._held : end] = values
         self._held = end
 

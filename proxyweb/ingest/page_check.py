@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from proxyweb.db import damage
-from proxyweb.db.connection import connect, translated
+from proxyweb.db.connection import SMALLEST_CACHE_KIB, connect, translated
 from proxyweb.errors import Damaged, ProxywebError
 
 log = logging.getLogger("proxyweb.follower")
@@ -87,7 +87,7 @@ class PageCheck:
         damage.mark(self._database)
 
     def _said(self) -> str:
-        with closing(connect(self._database, readonly=True)) as conn:
+        with closing(connect(self._database, readonly=True, cache_kib=SMALLEST_CACHE_KIB)) as conn:
             self._conn = conn
             try:
                 return str(conn.execute("PRAGMA quick_check(1)").fetchone()[0])

@@ -25,7 +25,7 @@ Token = TypeVar("Token", bound=Hashable)
 Value = TypeVar("Value", bound=Hashable)
 Kind = tuple[Any, ...]  # a ResultKind's or a WafVerdict's fields as a plain tuple, which marshal can carry
 Verdict = tuple[Any, ...]
-Site = tuple[str, str, bool]
+OfHost = tuple[str, bool, str, str]  # a host, whether it is an address, its domain, its service
 
 MAX_VOCABULARY = 400_000  # texts kept in memory; past that everything is numbered anew
 
@@ -66,7 +66,7 @@ class Vocabularies:
         self.enrichment = enrichment
         self.clients: Vocabulary[str, str] = Vocabulary(_client)
         self.kinds: Vocabulary[tuple[Any, ...], Kind] = Vocabulary(_kind)
-        self.sites: Vocabulary[str, Site] = Vocabulary(_site)
+        self.sites: Vocabulary[str, str] = Vocabulary(_site)
         self.peers: Vocabulary[str, str] = Vocabulary(_peer, "")
         self.users: Vocabulary[str, str] = Vocabulary(squid.native_user, "")
         self.escaped_users: Vocabulary[str, str] = Vocabulary(squid.unescaped, "")
@@ -92,7 +92,7 @@ class Vocabularies:
         fresh: dict[str, list[Any]] = {
             "client": self.clients.take_fresh(),
             "kind": self.kinds.take_fresh(),
-            "site": [(*site, *self.of_hosts[site[1:]]) for site in self.sites.take_fresh()],
+            "site": [(prefix, *self.of_hosts[host_of(prefix)]) for prefix in self.sites.take_fresh()],
             "peer": self.peers.take_fresh(),
             "user": self.users.take_fresh(),
             "agent": [(agent, *self.enrichment.agent(agent)) for agent in self.agents.take_fresh()],
@@ -121,15 +121,16 @@ class _HierarchyCodes(dict[str, str]):
         return code
 
 
-class _OfHosts(dict[tuple[str, bool], tuple[str, str]]):
-    """The domain and the service of a host, given with whether it is an address; several sites have the same."""
+class _OfHosts(dict[str, OfHost]):
+    """What follows from a host; several sites have the same."""
 
     def __init__(self, enrichment: Enrichment) -> None:
         super().__init__()
         self.enrichment = enrichment
 
-    def __missing__(self, host: tuple[str, bool]) -> tuple[str, str]:
-        found = self[host] = self.enrichment.domain(*host), self.enrichment.service(host[0])
+    def __missing__(self, host: str) -> OfHost:
+        by_number = is_address(host)
+        found = self[host] = host, by_number, self.enrichment.domain(host, by_number), self.enrichment.service(host)
         return found
 
 
@@ -160,12 +161,10 @@ def _kind(tokens: tuple[Any, ...]) -> Kind:
     return tuple(kind._replace(reason=reason_for(kind, waf_blocked=bool(own and own[3]))))
 
 
-def _site(prefix: str) -> Site:
-    """The prefix itself, its host, and whether that is an address."""
+def _site(prefix: str) -> str:
     if split_destination(prefix) != (prefix, "") or not prefix:
         raise Odd
-    host = host_of(prefix)
-    return prefix, host, is_address(host)
+    return prefix
 
 
 def _extension(letters: str) -> str:
