@@ -43,7 +43,7 @@ MOST_BEHIND_BYTES = 30_000_000  # so that the disk holds it, as it would hold wh
 KEPT_FILES = 4
 RETENTION_DAYS, CAP_BYTES_A_LINE = 1, 15
 READERS, PAUSE_SECONDS = 4, 0.2
-QUESTIONS_OF_AN_HOUR, ASKING_AT_ONCE = 1_600, 8
+QUESTIONS_OF_AN_HOUR, SIGN_INS_OF_AN_HOUR, ASKING_AT_ONCE = 1_600, 240, 8
 QUIET_SECONDS = EVERY_SECONDS + 1  # without readers, before the processes are looked at
 GROWN_KB, MORE_DESCRIPTORS = 10_000, 1
 PASSWORD = "the password of the soak"
@@ -127,6 +127,8 @@ class Readers:
                 session.auth = ADMIN
                 for _ in range(QUESTIONS_OF_AN_HOUR // ASKING_AT_ONCE):
                     self._ask(session)
+                for _ in range(SIGN_INS_OF_AN_HOUR // ASKING_AT_ONCE):  # each thread writes by a connection of its own
+                    self._ask(session, signs_in=True)
 
         with ThreadPoolExecutor(ASKING_AT_ONCE) as pool:
             list(pool.map(ask, range(ASKING_AT_ONCE)))
@@ -137,9 +139,9 @@ class Readers:
             while not stop.wait(PAUSE_SECONDS * 2 * self._choose.random()):
                 self._ask(session)
 
-    def _ask(self, session: requests.Session) -> None:
+    def _ask(self, session: requests.Session, signs_in: bool = False) -> None:
         kind = self._choose.random()
-        if kind < 0.03:
+        if kind < 0.03 or signs_in:
             signing_in = {"username": "admin", "password": PASSWORD}
             answer = session.post(f"{self.url}/api/auth/login", json=signing_in, timeout=60)
         elif kind < 0.06:
