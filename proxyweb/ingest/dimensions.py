@@ -14,9 +14,9 @@ from proxyweb.ingest.entropy import entropies
 from proxyweb.ingest.groups import Column, FactsOfKind, Ints, KindFacts
 from proxyweb.ingest.record import BLOCKING_REASONS, NO_VERDICT, ResultKind, cache_result, is_opaque, status_text
 
-MAX_REMEMBERED = 300_000  # rows of one table kept in memory; a larger table is asked value by value
+MAX_REMEMBERED = 300_000  # rows of one table kept in memory; past that it is asked anew
+FEW, MANY = 8, 200  # values that are looked up at once
 _ABSENT = {"peer": "", "user": "", "agent": "", "waf": tuple(NO_VERDICT), "extension": ""}  # number 0 of these is id 0
-_IN_SITE = {"host": 1, "domain": 3, "service": 4}  # where a site's value has the texts of other tables
 
 
 class DimensionTable:
@@ -36,57 +36,56 @@ class DimensionTable:
         self.known_by = known_by
         columns = ("id", *known_by, *more)
         self._insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        self._select = f"SELECT id FROM {table} WHERE {' AND '.join(f'{column} = ?' for column in known_by)}"
-        self.known: dict[Any, int] | None = {}
-        self.next_id = 1
+        self.known: dict[Any, int] = {}
+        self.next_id = 0
+        self._holds_more = True  # than is known
         self._new: list[tuple[Any, ...]] = []
 
-    def load(self, held: Iterable[str] = ()) -> None:
-        """Take up what the table holds now. Of texts that are held elsewhere, `held`, no second copy is kept."""
-        self.known = {}
-        self.next_id = 0
-        self.load_new(held)
+    def load(self) -> None:
+        """Know nothing: the table may have changed in any way."""
+        self.known, self.next_id = {}, 0
+        self.load_new()
 
-    def load_new(self, held: Iterable[str] = ()) -> None:
-        """Take up what others have added."""
+    def load_new(self) -> None:
+        """Notice what others have added."""
         self._new = []
-        if self.known is not None:
-            rows = self.conn.execute(
-                f"SELECT id, {', '.join(self.known_by)} FROM {self.table} WHERE id >= ? LIMIT {MAX_REMEMBERED + 1}",
-                (self.next_id,),
-            )
-            if len(self.known_by) == 1:
-                same = {text: text for text in held}
-                self.known.update((same.get(value, value), number) for number, value in rows)
-            else:
-                self.known.update((tuple(value), number) for number, *value in rows)
-            if len(self.known) > MAX_REMEMBERED:
-                self.known = None
-        last = self.conn.execute(f"SELECT max(id) FROM {self.table}").fetchone()[0]
-        self.next_id = (last or 0) + 1
+        last = self.conn.execute(f"SELECT max(id) FROM {self.table}").fetchone()[0] or 0
+        if last + 1 != self.next_id:
+            self._holds_more, self.next_id = last > 0, last + 1
 
-    def find(self, value: Any) -> int | None:
-        """The id of a value, if it has one."""
-        if self.known is not None:
-            return self.known.get(value)
-        self.flush()
-        row = self.conn.execute(self._select, value if isinstance(value, tuple) else (value,)).fetchone()
-        return row[0] if row else None
+    def look_up(self, values: Iterable[Any]) -> None:
+        """Take up what the table holds of some values, so that all ids they have are known.
+
+        Known are the very texts that are given: whoever numbers them holds them, too, and there is one copy.
+        """
+        if not self._holds_more:
+            return
+        missing = {value: value for value in values if value not in self.known}
+        if len(self.known_by) > 1:
+            asked = f"SELECT id FROM {self.table} WHERE {' AND '.join(f'{column} = ?' for column in self.known_by)}"
+            for value in missing:
+                for (number,) in self.conn.execute(asked, value):
+                    self.known[value] = number
+            return
+        (column,), left = self.known_by, list(missing)
+        while left:
+            size = MANY if len(left) > FEW else FEW
+            some, left = left[:size], left[size:]
+            asked = f"SELECT {column}, id FROM {self.table} WHERE {column} IN ({', '.join('?' * size)})"
+            for text, number in self.conn.execute(asked, some + [None] * (size - len(some))):
+                self.known[missing[text]] = number
 
     def add(self, value: Any, *more: Any) -> int:
         """Give a new value its id."""
-        number = self.next_id
+        number = self.known[value] = self.next_id
         self.next_id += 1
-        if self.known is not None:
-            self.known[value] = number
         self._new.append((number, *(value if isinstance(value, tuple) else (value,)), *more))
         return number
 
     def numbered(self, values: Sequence[tuple[Any, ...]]) -> list[int]:
         """The ids of values, each given with its other columns behind it; what has none yet gets one."""
+        self.look_up(value for value, *_ in values)
         known = self.known
-        if known is None:
-            return [self.find(value) or self.add(value, *more) for value, *more in values]
         new = dict.fromkeys(value for value in values if value[0] not in known)
         known.update((value[0], number) for number, value in enumerate(new, self.next_id))
         self._new += ((number, *value) for number, value in enumerate(new, self.next_id))
@@ -99,8 +98,11 @@ class DimensionTable:
                 table.flush()
             self.conn.executemany(self._insert, self._new)
             self._new = []
-            if self.known is not None and len(self.known) > MAX_REMEMBERED:
-                self.known = None
+
+    def shed(self) -> None:
+        """Forget what is known once that is too much."""
+        if len(self.known) > MAX_REMEMBERED:
+            self.known, self._holds_more = {}, True
 
 
 class Host(NamedTuple):
@@ -155,17 +157,11 @@ class Dimensions:
 
     def reload(self) -> None:
         """Take up the tables as they are now, and give the values that were numbered their ids again."""
-        for name, table in self.tables.items():
-            table.load(self._texts(name))
+        for table in self.tables.values():
+            table.load()
         values = self.values
         self.restart()
         self.learn({name: known[len(self.values[name]) :] for name, known in values.items()})
-
-    def _texts(self, name: str) -> Iterable[str]:
-        """Of the values that are numbered, the texts that one of the tables has."""
-        if name in _IN_SITE:
-            return (site[_IN_SITE[name]] for site in self.values["site"])
-        return (value[0] if isinstance(value, tuple) else value for value in self.values[name])
 
     def load_new(self) -> None:
         """Take up what other processes have added to the tables."""
@@ -180,6 +176,7 @@ class Dimensions:
                 self.ids[name].extend(self._resolve(name, values))
         for table in self.tables.values():
             table.flush()
+            table.shed()
 
     def entropies_of_sites(self, numbers: NDArray[np.int32]) -> Ints:
         """The entropy of what a site is by itself, by the site's number."""
@@ -187,7 +184,7 @@ class Dimensions:
         known.extend(entropies([prefix for prefix, *_ in self.values["site"][len(known) :]]))
         return known.of(numbers)
 
-    def _resolve(self, name: str, values: Iterable[Any]) -> list[int]:
+    def _resolve(self, name: str, values: Sequence[Any]) -> list[int]:
         if name == "site":
             return self._sites(values)
         if name == "kind":
@@ -196,14 +193,17 @@ class Dimensions:
         if name == "agent":
             return table.numbered([tuple(agent) for agent in values])
         if len(table.known_by) > 1:
-            return [table.find(value) or table.add(value) for value in values]
+            table.look_up(values)
+            return [table.known.get(value) or table.add(value) for value in values]
         return table.numbered([(value,) for value in values])
 
-    def _sites(self, values: Iterable[Any]) -> list[int]:
+    def _sites(self, values: Sequence[Any]) -> list[int]:
         sites, numbers, hosts = self.tables["site"], [], []
+        for table, at in (("site", 0), ("host", 1), ("domain", 3), ("service", 4)):
+            self.tables[table].look_up(value[at] for value in values)
         for prefix, *of_host in values:
             host = self._host(*of_host)
-            numbers.append(sites.find(prefix) or sites.add(prefix, host.host_id))
+            numbers.append(sites.known.get(prefix) or sites.add(prefix, host.host_id))
             hosts.append(host)
         for column, ids in zip(Host._fields, zip(*hosts, strict=True), strict=True):
             self.of_site[column].extend(ids)
@@ -211,10 +211,10 @@ class Dimensions:
 
     def _host(self, name: str, is_address: bool, domain: str, service: str) -> Host:
         hosts, domains, services = (self.tables[table] for table in ("host", "domain", "service"))
-        host_id = hosts.find(name)
+        host_id = hosts.known.get(name)
         if host_id is None:
-            domain_id = domains.find(domain) or domains.add(domain)
-            service_id = (services.find(service) or services.add(service)) if service else 0
+            domain_id = domains.known.get(domain) or domains.add(domain)
+            service_id = (services.known.get(service) or services.add(service)) if service else 0
             host_id = hosts.add(name, is_address, domain_id, service_id)
             self._hosts[host_id] = Host(host_id, is_address, domain_id, service_id)
         elif host_id not in self._hosts:  # what the database says counts: rows were counted by it
@@ -226,6 +226,7 @@ class Dimensions:
     def _kind(self, kind: ResultKind) -> int:
         kinds = self.tables["kind"]
         blocked, cache, opaque = kind.reason in BLOCKING_REASONS, cache_result(kind), is_opaque(kind)
-        number = kinds.find(kind) or kinds.add(kind, status_text(kind), blocked, cache, opaque)
+        kinds.look_up([kind])
+        number = kinds.known.get(kind) or kinds.add(kind, status_text(kind), blocked, cache, opaque)
         self.facts_of_kind[number] = KindFacts(kind.reason, cache, opaque)
         return number
