@@ -241,24 +241,28 @@ def shown(seen: list[dict[int, Seen]]) -> str:
     hours = (1, 2, 6, 12, 18, HOURS)
     rows = [
         [it.name, *(f"{seen[hour - 1][pid].memory_kb / 1000:.1f}" for hour in (*hours, HOURS + 1)),
-         f"{(seen[-1][pid].memory_kb - it.memory_kb) / 1000:+.1f}", f"{it.descriptors}", f"{seen[-1][pid].descriptors}"]
+         f"{(max(processes[pid].memory_kb for processes in seen[1:]) - it.memory_kb) / 1000:+.1f}",
+         f"{it.descriptors}", f"{seen[-1][pid].descriptors}"]
         for pid, it in seen[0].items() if all(pid in processes for processes in seen)
     ]  # fmt: skip
     return table(
-        ["resident MB", *(f"hour {hour}" for hour in hours), "a minute later", "grown", "files first", "last"], rows
+        ["resident MB", *(f"hour {hour}" for hour in hours), "a minute later", "grown at most", "files first", "last"],
+        rows,
     )
 
 
 def grown(seen: list[dict[int, Seen]]) -> Iterator[str]:
-    """What grew since the end of the first hour."""
+    """What grew since the end of the first hour, at the end of any other."""
     for pid, first in seen[0].items():
-        last = seen[-1].get(pid)
-        if last is None:
+        later = [processes[pid] for processes in seen[1:] if pid in processes]
+        if len(later) < len(seen) - 1:
             yield f"the {first.name} {pid} has ended"
-        elif max(seen[-1][pid].memory_kb, seen[-2][pid].memory_kb) - first.memory_kb > GROWN_KB:
-            yield f"the {first.name} has grown by {(last.memory_kb - first.memory_kb) / 1000:.1f} MB"
-        elif last.descriptors - first.descriptors > MORE_DESCRIPTORS:
-            yield f"the {first.name} had {first.descriptors} files open, and has {last.descriptors}"
+            continue
+        grown_kb = max(it.memory_kb for it in later) - first.memory_kb
+        if grown_kb > GROWN_KB:
+            yield f"the {first.name} had grown by {grown_kb / 1000:.1f} MB at the end of an hour"
+        if later[-1].descriptors - first.descriptors > MORE_DESCRIPTORS:
+            yield f"the {first.name} had {first.descriptors} files open, and has {later[-1].descriptors}"
 
 
 def main() -> None:

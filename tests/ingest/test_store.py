@@ -232,6 +232,21 @@ def test_texts_that_were_deleted_between_turns_in_which_nothing_is_stored(conn: 
     other.close()
 
 
+def test_texts_that_a_table_holds_are_not_stored_again(conn: sqlite3.Connection) -> None:
+    """Asked for by hundreds, and of one batch some are there and some are not."""
+    written = []
+    for turn in range(3):
+        some = [
+            Request(client=f"10.0.{n // 200}.{n % 200}", url=f"http://{n}.test:{n % 2 + 80}/")
+            for n in range(turn * 100, turn * 150 + 250)
+        ]
+        add(Store(conn), Encoder().encode(log(*some, log_format="proxyweb"), 0))
+        written += [it.record("proxyweb") for it in some]
+    assert records(conn) == written
+    for table in ("clients", "hosts", "sites"):
+        assert conn.execute(f"SELECT count(*), max(id) FROM {table}").fetchone() == (550, 550)
+
+
 @pytest.mark.parametrize("remembered", [0, 5, 15])
 def test_tables_too_large_to_be_remembered(
     remembered: int, conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
