@@ -41,6 +41,13 @@ class Busy(ProxywebError):
         super().__init__(detail)
 
 
+class NoMemory(Busy):
+    """The process, or SQLite in it, was given no more memory; the next one who asks may be."""
+
+    def __init__(self) -> None:
+        super().__init__("There is too little memory for that at the moment.")
+
+
 class QueryTimeout(ProxywebError):
     """A question ran into its time limit."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 
-from proxyweb.api.envelope import NO_MEMORY, sentence
+from proxyweb.api.envelope import sentence
 from proxyweb.api.headers import EVERYWHERE
 from proxyweb.api.observation import count_turned_away
-from proxyweb.errors import Busy
+from proxyweb.errors import NoMemory
 
 __all__ = ["count_turned_away", "of", "without_memory"]
 
@@ -19,7 +19,8 @@ def of(status_line: str) -> bytes:
 
 def without_memory() -> bytes:
     """The whole answer where there is no memory to look at what somebody asks."""
-    return _answer("HTTP/1.1 503 Service Unavailable", NO_MEMORY, ("Retry-After", str(Busy.retry_after)))
+    error = NoMemory()
+    return _answer("HTTP/1.1 503 Service Unavailable", error.detail, ("Retry-After", str(error.retry_after)))
 
 
 def _answer(status_line: str, detail: str, *more: tuple[str, str]) -> bytes:

@@ -247,12 +247,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answered as every failure is, in the same shape and with the same headers; gunicorn says the status."""
-        said = _Said()
-        super().handle_error(req, said, addr, exc)
-        status_line = said.content.partition(b"\r\n")[0].decode("latin-1")
+        if isinstance(exc, MemoryError):
+            status, answer = 503, self._without_memory
+        else:
+            said = _Said()
+            super().handle_error(req, said, addr, exc)
+            status_line = said.content.partition(b"\r\n")[0].decode("latin-1")
+            status, answer = int(status_line.split()[1]), self._refusal.of(status_line)
         if req is None:  # and so was not counted by the application
-            self._refusal.count_turned_away(self.wsgi, int(status_line.split()[1]))
-        client.sendall(self._refusal.of(status_line))
+            self._refusal.count_turned_away(self.wsgi, status)
+        client.sendall(answer)
 
 
 def _most_connections() -> int:

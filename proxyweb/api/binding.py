@@ -17,6 +17,7 @@ from flask import Request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from proxyweb import json_text
 from proxyweb.api import context
 from proxyweb.errors import Invalid
 from proxyweb.escaping import one_line
@@ -109,7 +110,7 @@ def read_object(request: Request) -> dict[str, Any]:
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
     try:
-        found = orjson.loads(data)
+        found = json_text.loads(data)
     except orjson.JSONDecodeError as error:
         raise Invalid([(BODY, "is not valid JSON")]) from error
     if not isinstance(found, dict):

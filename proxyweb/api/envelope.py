@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from proxyweb.api import context
 from proxyweb.db import damage
 from proxyweb.db.connection import translated
-from proxyweb.errors import Busy, ConfigError, Damaged, DatabaseError, Invalid, ProxywebError, Unauthenticated
+from proxyweb.errors import ConfigError, Damaged, DatabaseError, Invalid, NoMemory, ProxywebError, Unauthenticated
 from proxyweb.escaping import one_line
 
 log = logging.getLogger("proxyweb.api")
@@ -28,7 +28,6 @@ AUTHENTICATE = ('Basic realm="proxyweb"', "Bearer")  # a header each: Chromium a
 FETCH_HEADER = "X-Requested-With"  # sent by the dashboard's scripts, for which the browser must ask for no password
 UNEXPECTED = "Something went wrong in proxyweb; its log says what."
 DAMAGED = "The database is damaged, and nothing is written to it: restore a backup."
-NO_MEMORY = "There is too little memory for that at the moment."
 NO_DATABASE = "The database can't be used at the moment; proxyweb's log says why."
 SENTENCES = {
     400: "The request can't be understood.",
@@ -121,9 +120,8 @@ def from_sqlalchemy(error: DBAPIError) -> Response:
 
 
 def without_memory(error: MemoryError) -> Response:
-    """The process, or SQLite in it, was given no more; the next one who asks may be."""
     log.error("%s %s: there is no memory left for it", request.method, one_line(request.path))
-    return typed(Busy(NO_MEMORY))
+    return typed(NoMemory())
 
 
 def unexpected(error: Exception) -> Response:

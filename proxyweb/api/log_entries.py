@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field
 
+from proxyweb import json_text
 from proxyweb.api import context
 from proxyweb.api.answers import Shape
 from proxyweb.api.parameters import Flag, Instant, Query, Whole
@@ -167,7 +168,7 @@ def read_cursor(conn: sqlite3.Connection, text: str, sort: str, order: str) -> C
     """What `write_cursor` wrote, for the same order. Raises Invalid for anything else, and where the destination that
     it stands for is no longer in the log."""
     try:
-        made_for, in_order, key, row_id = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        made_for, in_order, key, row_id = json_text.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, binascii.Error):
         raise Invalid([("cursor", "must be the next of an earlier answer")]) from None
     if (made_for, in_order) != (sort, order):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from proxyweb.db import damage
-from proxyweb.errors import Busy, Damaged, DatabaseError, DiskFull, QueryTimeout
+from proxyweb.errors import Busy, Damaged, DatabaseError, DiskFull, NoMemory, QueryTimeout
 
 T = TypeVar("T")
 
@@ -91,6 +91,8 @@ def translated(error: sqlite3.Error, path: Path | None = None) -> Busy | Databas
     where = f"The database {path}" if path else "The database"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Busy()
+    if name in ("SQLITE_IOERR_NOMEM", "SQLITE_IOERR_SHMMAP"):  # SQLITE_NOMEM is Python's MemoryError
+        return NoMemory()
     if name == "SQLITE_INTERRUPT":
         return QueryTimeout()
     if name == "SQLITE_FULL":

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any, NamedTuple
 
-import orjson
+from proxyweb import json_text
 
 _COLUMNS = """
     l.id, l.time_ms, c.address, k.method, s.prefix || l.rest, k.status, l.bytes, k.status_code, k.result_code,
@@ -60,5 +60,5 @@ def rows_by_id(conn: sqlite3.Connection, ids: list[int]) -> list[Row]:
         f" FROM json_each(?) AS j CROSS JOIN proxy_logs AS l ON l.id = j.value {_JOINS}",
         (json.dumps(ids),),
     ).fetchone()[0]
-    rows: list[Any] = orjson.loads(found)
+    rows: list[Any] = json_text.loads(found)
     return [Row(*row) for row in rows]

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import orjson
-
+from proxyweb import json_text
 from proxyweb.ingest.record import WAF
 from proxyweb.ingest.zones import ZONE_BITS, ZONE_ROWS
 from proxyweb.queries.windows import ROWS_OF_WINDOW, Window, counted_by
@@ -147,7 +146,7 @@ def destinations(conn: sqlite3.Connection, since_ms: int, until_ms: int, most: i
     for (zone,) in zones:
         first = zone << ZONE_BITS
         within = {**bounds, "first": first, "last": first + ZONE_ROWS - 1, "most": most}
-        found: list[str] = orjson.loads(conn.execute(_DESTINATIONS, within).fetchone()[0])
+        found: list[str] = json_text.loads(conn.execute(_DESTINATIONS, within).fetchone()[0])
         yield found
         most -= len(found)
         if not most:

@@ -25,6 +25,7 @@ from tests.test_supervisor import wait_for
 
 ADMIN = ("admin", ADMIN_PASSWORD)
 DESCRIPTORS = 40
+BROKEN_OFF = -1
 STARTED_BYTES = 55_000_000  # resident in a worker that has the application
 LINES = 30_000
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="there is no prlimit (util-linux)")
@@ -76,7 +77,7 @@ def test_little_memory_for_a_running_server(instance: Path, writer: Writer) -> N
                 limit_memory(pid, said(pid, "VmSize") + megabytes * 1_000_000)
             with writing(writer, 2000), ThreadPoolExecutor(12) as pool:
                 answers = list(pool.map(partial(ask, server), range(120)))
-            assert {status for status, *_ in answers} <= {200, 409, 503}, answers
+            assert {status for status, *_ in answers} <= {200, 409, 503, BROKEN_OFF}, answers
             assert all(retry for status, retry in answers if status == 503)
         for pid in server.descendants():
             limit_memory(pid, None)
@@ -111,13 +112,18 @@ QUESTIONS = (
 
 
 def ask(server: Server, number: int) -> tuple[int, bool]:
-    """One question, on a connection of its own: the status, and whether it says when to come again."""
+    """One question, on a connection of its own: the status, and whether it says when to come again. What is sent as it
+    is found may break off, and whoever fetches it sees that."""
     question = QUESTIONS[number % len(QUESTIONS)].format(number=number)
-    if question == "auth/login":
-        signing_in = {"username": "admin", "password": ADMIN_PASSWORD}
-        answer = requests.post(f"{server.url}/api/{question}", json=signing_in, timeout=30)
-    else:
-        answer = requests.get(f"{server.url}/api/{question}", auth=ADMIN, timeout=30)
+    try:
+        if question == "auth/login":
+            signing_in = {"username": "admin", "password": ADMIN_PASSWORD}
+            answer = requests.post(f"{server.url}/api/{question}", json=signing_in, timeout=30)
+        else:
+            answer = requests.get(f"{server.url}/api/{question}", auth=ADMIN, timeout=30)
+    except requests.exceptions.ChunkedEncodingError:
+        assert question == "logs/export"
+        return BROKEN_OFF, False
     return answer.status_code, "Retry-After" in answer.headers
 
 
