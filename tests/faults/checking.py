@@ -29,9 +29,8 @@ def times(usually: int, in_soak: int | None = None) -> int:
 @contextmanager
 def writing(writer: Writer, lines_a_second: int, every: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Lines in the background; `every` is called after each tenth of a second."""
-    stop = threading.Event()
 
-    def run() -> None:
+    def write(stop: threading.Event) -> None:
         while not stop.wait(0.01):
             for _ in range(10):
                 writer.write(lines_a_second // 100)
@@ -39,13 +38,32 @@ def writing(writer: Writer, lines_a_second: int, every: Callable[[], None] = lam
                     return
             every()
 
-    thread = threading.Thread(target=run)
+    with beside(write):
+        yield
+
+
+@contextmanager
+def beside(run: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Has `run` going in a thread of its own until the block ends, which the event tells it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(stop,))
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
+
+
+def memory_kb(pid: int, name: str) -> int:
+    """What the system says of a process's memory under this name, as `VmRSS`."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition(f"{name}:")[2].split()[0])
+
+
+def is_web_worker(pid: int) -> bool:
+    """Whether a process of a server's answers requests."""
+    is_gunicorn = b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return is_gunicorn and not Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
 
 def rotate(writer: Writer) -> None:

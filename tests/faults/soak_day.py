@@ -34,7 +34,7 @@ from proxyweb.ingest.status import read_status
 from proxyweb.memory import EVERY_SECONDS
 from tests.bench.table import table
 from tests.e2e.server import Server
-from tests.faults.checking import sound
+from tests.faults.checking import is_web_worker, memory_kb, sound
 from tests.ingest.rotating import compress, shift
 
 LINES, HOURS, HOUR = 10_000_000, 24, 3600
@@ -173,15 +173,12 @@ def looked_at(server: Server) -> dict[int, Seen]:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         if b"proxyweb.size_cap" in words:  # which ends when it has deleted
             continue
-        has_children = bool(Path(f"/proc/{pid}/task/{pid}/children").read_text())
         name = (
             "supervisor" if pid == server.process.pid
             else "follower" if b"follow" in words
-            else "master" if has_children else "worker"
+            else "worker" if is_web_worker(pid) else "master"
         )  # fmt: skip
-        status = Path(f"/proc/{pid}/status").read_text()
-        memory = int(status.partition("VmRSS:")[2].split()[0])
-        found[pid] = Seen(name, memory, len(list(Path(f"/proc/{pid}/fd").iterdir())))
+        found[pid] = Seen(name, memory_kb(pid, "VmRSS"), len(list(Path(f"/proc/{pid}/fd").iterdir())))
     return found
 
 

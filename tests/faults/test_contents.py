@@ -17,7 +17,7 @@ from pathlib import Path
 from proxyweb.db.connection import connect, snapshot
 from proxyweb.ingest.squid import MAX_MS, MIN_MS
 from tests.e2e.program import Follow, command
-from tests.faults.checking import exact, rotate, sound, times, writing
+from tests.faults.checking import beside, exact, memory_kb, rotate, sound, times, writing
 from tests.ingest.factory import log, traffic
 from tests.ingest.following import Writer
 
@@ -54,8 +54,7 @@ def test_lines_of_megabytes(follow: Follow, writer: Writer) -> None:
 
 def peak_kb(follow: Follow) -> int:
     assert follow.process
-    said = Path(f"/proc/{follow.process.pid}/status").read_text()
-    return int(said.partition("VmHWM:")[2].split()[0])
+    return memory_kb(follow.process.pid, "VmHWM")
 
 
 SHIFTED = """
@@ -108,19 +107,14 @@ def stored_and_counted(instance: Path) -> tuple[int, int]:
 @contextmanager
 def rising(look: Callable[[], tuple[int, ...]]) -> Iterator[None]:
     """Looks again and again as long as the block lasts: no figure may fall."""
-    stop, seen = threading.Event(), [look()]
+    seen = [look()]
 
-    def watch() -> None:
+    def watch(stop: threading.Event) -> None:
         while not stop.wait(0.01):
             seen.append(look())
 
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
+    with beside(watch):
         yield
-    finally:
-        stop.set()
-        watching.join()
     assert len(seen) > 20
     assert all(figure <= then for one, other in pairwise(seen) for figure, then in zip(one, other, strict=True))
 

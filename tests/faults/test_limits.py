@@ -18,7 +18,7 @@ import requests
 from tests.conftest import ADMIN_PASSWORD
 from tests.e2e.program import Follow, command
 from tests.e2e.server import Server
-from tests.faults.checking import SOAK, exact, sound, writing
+from tests.faults.checking import SOAK, exact, is_web_worker, memory_kb, sound, writing
 from tests.ingest.factory import log, traffic
 from tests.ingest.following import Writer
 from tests.test_supervisor import wait_for
@@ -26,7 +26,7 @@ from tests.test_supervisor import wait_for
 ADMIN = ("admin", ADMIN_PASSWORD)
 DESCRIPTORS = 40
 BROKEN_OFF = -1
-STARTED_BYTES = 55_000_000  # resident in a worker that has the application
+STARTED_KB = 54_000  # resident in a worker that has the application
 LINES = 30_000
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="there is no prlimit (util-linux)")
 
@@ -67,14 +67,14 @@ def test_little_memory_for_a_running_server(instance: Path, writer: Writer) -> N
     try:
         wait_for(lambda: server.healthy() and len(server.descendants()) == 4, 30)
         follow.wait(lambda: follow.count() == writer.lines, 30)
-        workers = [pid for pid in server.descendants() if is_worker(pid)]
+        workers = [pid for pid in server.descendants() if is_web_worker(pid)]
         assert len(workers) == 2
-        wait_for(lambda: all(said(pid, "VmRSS") > STARTED_BYTES for pid in workers), 30)
+        wait_for(lambda: all(memory_kb(pid, "VmRSS") > STARTED_KB for pid in workers), 30)
         for number in range(24):
             assert ask(server, number)[0] in {200, 409}
         for megabytes in (5, 0, -10, -40):
             for pid in server.descendants():
-                limit_memory(pid, said(pid, "VmSize") + megabytes * 1_000_000)
+                limit_memory(pid, memory_kb(pid, "VmSize") * 1024 + megabytes * 1_000_000)
             with writing(writer, 2000), ThreadPoolExecutor(12) as pool:
                 answers = list(pool.map(partial(ask, server), range(120)))
             assert {status for status, *_ in answers} <= {200, 409, 503, BROKEN_OFF}, answers
@@ -84,20 +84,9 @@ def test_little_memory_for_a_running_server(instance: Path, writer: Writer) -> N
         exact(follow, writer)
         for number in range(24):
             assert ask(server, number)[0] in {200, 409}
-        assert [pid for pid in server.descendants() if is_worker(pid)] == workers, "none had to be started again"
+        assert [pid for pid in server.descendants() if is_web_worker(pid)] == workers, "none had to be started again"
     finally:
         server.stop()
-
-
-def is_worker(pid: int) -> bool:
-    """Whether a process of the server's answers requests."""
-    is_gunicorn = b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return is_gunicorn and not Path(f"/proc/{pid}/task/{pid}/children").read_text()
-
-
-def said(pid: int, name: str) -> int:
-    """What the system says of a process's memory, in bytes."""
-    return int(Path(f"/proc/{pid}/status").read_text().partition(f"{name}:")[2].split()[0]) * 1024
 
 
 def limit_memory(pid: int, size: int | None) -> None:

@@ -16,6 +16,11 @@ SPELLINGS = (
 TRACES = re.compile(
     rf"{re.escape(str(V4))}|c633:64d5|{int(V4)}|{hex(int(V4))}|0325|4711|4242|beef|eth0|canary", re.IGNORECASE
 )
+# Those of them that no figure, digest or time holds by accident.
+UNMISTAKABLE = re.compile(
+    rf"{re.escape(str(V4))}|c633:64d5|{int(V4)}|{hex(int(V4))}|0306\.063|2001:0?db8:0*77:4242|canary|%eth0",
+    re.IGNORECASE,
+)
 DIGESTS = {"ETag", "X-Request-ID"}
 PSEUDONYM = re.compile(r"(?:host|user)-[0-9a-f]{8}")  # in which, as in a digest, any hexadecimal digits may stand
 # Behind a metric's labels: seconds and bytes, with digits as they fall.
