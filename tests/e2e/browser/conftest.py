@@ -38,6 +38,7 @@ CHROMIUM = [
     "--no-first-run",
 ]
 PASSWORD = "a password for the tests"
+SERVED_ON_SECONDS = 1.1  # by when nobody is given the figures of before any more
 OPEN_EVERYTHING = """
     document.querySelectorAll("#content details:not([open]) > summary").forEach((node) => node.click());
     document.querySelectorAll("#content button[aria-expanded=false]").forEach((node) => node.click());
@@ -235,7 +236,11 @@ def in_words(count: int) -> str:
 
 
 def pass_time(page: Page, seconds: float) -> None:
-    """Have a page that was opened with `clocked` believe that so much time has passed."""
+    """Have a page that was opened with `clocked` believe that so much time has passed.
+
+    The server's time can't be wound forward; it is given as long as it may serve the figures of before.
+    """
+    time.sleep(SERVED_ON_SECONDS)
     page.clock.fast_forward(int(seconds * 1000))
 
 
