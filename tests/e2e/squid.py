@@ -159,6 +159,8 @@ class Squid:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error:
+            error.add_note(f"What squid said last:\n{self._cache_log()[-3000:]}")
         self.close()
 
     def start(self) -> None:
@@ -192,6 +194,17 @@ class Squid:
         shutil.rmtree(self.folder, ignore_errors=True)
         for segment in Path("/dev/shm").glob(f"{self._service}-*.shm"):
             segment.unlink(missing_ok=True)  # Squid names shared memory by service, and removes it only on a clean exit
+
+    def start_again(self, after: str) -> None:
+        """Start once more, as a Squid's master process would (here it runs without one), after it failed an assertion.
+
+        Raises SquidFailedError where it runs, or ended for another reason than ``after``.
+        """
+        self._reap(timeout=5)
+        _, _, said = self._cache_log().rpartition("Accepting HTTP Socket connections")
+        if f"assertion failed: {after}" not in said:
+            raise SquidFailedError(f"squid did not fail the assertion at {after}\n{said}")
+        self.start()
 
     def rotate(self) -> None:
         """``squid -k rotate``; returns when a new, empty ``access.log`` is there."""
