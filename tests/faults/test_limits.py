@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def test_little_memory_for_a_running_server(instance: Path, writer: Writer) -> N
             assert ask(server, number)[0] in {200, 409}
         for megabytes in (5, 0, -10, -40):
             for pid in server.descendants():
-                limit_memory(pid, memory_kb(pid, "VmSize") * 1024 + megabytes * 1_000_000)
+                with suppress(IndexError, OSError):  # it has ended meanwhile
+                    limit_memory(pid, memory_kb(pid, "VmSize") * 1024 + megabytes * 1_000_000)
             with writing(writer, 2000), ThreadPoolExecutor(12) as pool:
                 answers = list(pool.map(partial(ask, server), range(120)))
             assert {status for status, *_ in answers} <= {200, 409, 503, BROKEN_OFF}, answers
@@ -85,8 +86,10 @@ def test_little_memory_for_a_running_server(instance: Path, writer: Writer) -> N
         for number in range(24):
             assert ask(server, number)[0] in {200, 409}
         assert [pid for pid in server.descendants() if is_web_worker(pid)] == workers, "none had to be started again"
-    finally:
-        server.stop()
+    except BaseException as error:
+        error.add_note(f"What the server said last:\n{server.stop()[-6000:]}")
+        raise
+    server.stop()
 
 
 def limit_memory(pid: int, size: int | None) -> None:
