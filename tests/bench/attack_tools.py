@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -140,13 +141,13 @@ def scanners(folder: Path) -> dict[str, Callable[[str], list[str]]]:
     }  # fmt: skip
 
 
-def sent_by(command: Callable[[str], list[str]]) -> list[Request]:
-    """What a scanner asks within its time."""
+def sent_by(command: Callable[[str], list[str]], folder: Path) -> list[Request]:
+    """What a scanner asks within its time; it leaves its own files in `folder`."""
     asked: list[Request] = []
     with recording(asked) as port:
         with suppress(subprocess.TimeoutExpired):
             words = command(f"http://127.0.0.1:{port}")
-            subprocess.run(words, capture_output=True, input=b"", timeout=SECONDS, check=False)
+            subprocess.run(words, cwd=folder, capture_output=True, input=b"", timeout=SECONDS, check=False)
         return list(asked)
 
 
@@ -219,7 +220,7 @@ def main() -> None:
     _run(["tools/bin/pip", "install", "-q", *PACKAGES], folder)
     commands = scanners(folder)
     with ThreadPoolExecutor(len(commands)) as pool:
-        found = dict(zip(commands, pool.map(sent_by, commands.values()), strict=True))
+        found = dict(zip(commands, pool.map(partial(sent_by, folder=folder), commands.values()), strict=True))
     found |= {"wfuzz-lists": list(in_lists(folder)), "crs-tests": list(in_rule_tests(folder))}
     known = values_in(given.unlike)
     counts: Counter[str] = Counter()
