@@ -66,8 +66,7 @@ class Socket(socket.socket):
         self.send_rest()
         while self.unsent > MOST_UNSENT:
             if not self._is_ready(select.POLLOUT, STALLED_SECONDS):
-                self._rest.clear()
-                self.unsent = 0
+                self._give_up()
                 raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing")
             self.send_rest()
 
@@ -86,9 +85,12 @@ class Socket(socket.socket):
 
     def close(self) -> None:
         """A thread closes it when an answer breaks off, whatever of it was not sent: nobody is to wait for that."""
+        self._give_up()
+        super().close()
+
+    def _give_up(self) -> None:
         self._rest.clear()
         self.unsent = 0
-        super().close()
 
     def _is_ready(self, event: int, seconds: float | None) -> bool:
         waiting = select.poll()

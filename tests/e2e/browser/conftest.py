@@ -20,6 +20,7 @@ import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from proxyweb.accounts import users
+from proxyweb.api.bodies import LONGEST_SECONDS
 from proxyweb.db.session import open_session, transaction
 from tests.e2e.browser import traffic
 from tests.e2e.program import command
@@ -38,7 +39,7 @@ CHROMIUM = [
     "--no-first-run",
 ]
 PASSWORD = "a password for the tests"
-SERVED_ON_SECONDS = 1.1  # by when nobody is given the figures of before any more
+SERVED_ON_SECONDS = LONGEST_SECONDS + 0.1  # by when nobody is given the figures of before any more
 OPEN_EVERYTHING = """
     document.querySelectorAll("#content details:not([open]) > summary").forEach((node) => node.click());
     document.querySelectorAll("#content button[aria-expanded=false]").forEach((node) => node.click());
